@@ -1,0 +1,47 @@
+# Every target sets up .venv first; see CONTRIBUTING.md for the daily ones.
+VENV ?= .venv
+READY := $(VENV)/.ready
+PROFILE ?= workflow/profiles/local
+REPORT := results/smoke/report/index.html
+SNAKEFILES := Snakefile workflow
+export PYTHON
+# Rules call python, and python calls nothing that is not in the environment.
+run := PATH="$(abspath $(VENV))/bin:$$PATH"
+
+.DEFAULT_GOAL := help
+.PHONY: help setup reproduce test test-fast lint format clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(READY) ## create .venv with the pinned versions (compiles mmcv once: about 9 minutes)
+
+$(READY): constraints.txt pyproject.toml scripts/setup_venv.sh scripts/check_venv.py
+	@sh scripts/setup_venv.sh $(VENV)
+	@touch $@
+
+reproduce: $(READY) ## the whole paper in miniature: all trainings, tables, figure, report
+	@$(run) python scripts/device.py
+	@$(run) snakemake --profile $(PROFILE) $(ARGS)
+	@echo "The report: $(REPORT)"
+
+test: $(READY) ## every test that this machine can run; lists what was skipped, and why
+	@$(run) python -m pytest $(ARGS)
+
+test-fast: $(READY) ## the tests that take seconds
+	@$(run) python -m pytest -m "not slow and not slurm and not browser" $(ARGS)
+
+lint: $(READY) ## ruff, snakefmt and snakemake --lint; changes nothing
+	@$(run) ruff check .
+	@$(run) ruff format --check .
+	@$(run) snakefmt --check $(SNAKEFILES)
+	@$(run) snakemake --lint
+
+format: $(READY) ## let ruff and snakefmt rewrite the sources
+	@$(run) ruff check --fix .
+	@$(run) ruff format .
+	@$(run) snakefmt $(SNAKEFILES)
+
+clean: ## remove caches and results/smoke; .venv and other results stay
+	rm -rf results/smoke .snakemake .pytest_cache .ruff_cache build *.egg-info
+	find . -name __pycache__ -type d -not -path './.venv/*' -prune -exec rm -rf {} +
