@@ -1,0 +1,80 @@
+"""Which images a step trains on, and with which augmentation: a function of (seed, epoch) alone."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import torch
+from mmengine.registry import init_default_scope
+from torch.utils.data import Dataset
+
+from ..draws import key, seed_libraries
+from ..errors import UserError
+
+
+class KeyedDataset(Dataset):
+    """A data set whose augmentation is drawn from (seed, epoch, image id); asked for by (epoch, index)."""
+
+    def __init__(self, dataset: Dataset, seed: int) -> None:
+        self.dataset, self.seed = dataset, seed
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, at: tuple[int, int]) -> dict:
+        epoch, index = at
+        image_id = self.dataset.get_data_info(index)["img_id"]
+        seed_libraries(self.seed, epoch, image_id, "augmentation")
+        return self.dataset[index]
+
+
+def build_dataset(loader_cfg: dict) -> Dataset:
+    """mmdet's data set of a dataloader's config. Raises UserError where its annotation file is missing."""
+    init_default_scope("mmdet")
+    from mmdet.registry import DATASETS
+
+    annotations = loader_cfg["dataset"]["ann_file"]
+    if not Path(annotations).is_file():
+        raise UserError(f"{annotations}: no such annotation file; check the config's data folder")
+    return DATASETS.build(loader_cfg["dataset"])
+
+
+def wide_images(dataset: Dataset) -> list[bool]:
+    """For each image whether it is wider than high: a pass holds one kind, to pad less (as in mmdet)."""
+    infos = (dataset.get_data_info(i) for i in range(len(dataset)))
+    return [info["width"] > info["height"] for info in infos]
+
+
+def passes_of_epoch(wide: Sequence[bool], per_pass: int, seed: int, epoch: int) -> list[list[int]]:
+    """All images of an epoch in passes of `per_pass` images, in the order that (seed, epoch) draws.
+
+    The same for any number of processes. The last pass of each orientation is filled from its beginning.
+    """
+    generator = torch.Generator().manual_seed(key(seed, epoch, "order"))
+    order = torch.randperm(len(wide), generator=generator).tolist()
+    passes = []
+    for kind in (True, False):
+        images = [i for i in order if wide[i] is kind]
+        for start in range(0, len(images), per_pass):
+            passes.append([images[(start + j) % len(images)] for j in range(per_pass)])
+    shuffled = torch.randperm(len(passes), generator=generator).tolist()
+    return [passes[i] for i in shuffled]
+
+
+def passes_of_rank(
+    passes: Sequence[list[int]], epoch: int, first_step: int, per_step: int, rank: int, world: int
+) -> Iterator[list[tuple[int, int]]]:
+    """What one process reads from `first_step` on: in each step every `world`-th of `per_step` passes."""
+    for step in range(first_step, steps_of_epoch(len(passes), per_step)):
+        for i in range(rank, per_step, world):
+            at = (step * per_step + i) % len(passes)  # the last step is filled from the beginning
+            yield [(epoch, index) for index in passes[at]]
+
+
+def steps_of_epoch(passes: int, per_step: int) -> int:
+    """Optimiser steps of an epoch."""
+    return -(-passes // per_step)
+
+
+def collate(samples: list[dict]) -> dict[str, list]:
+    """Samples as mmdet packs them, to the lists that its data preprocessor takes."""
+    return {name: [sample[name] for sample in samples] for name in samples[0]}

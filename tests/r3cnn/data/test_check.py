@@ -1,0 +1,346 @@
+import hashlib
+import json
+import logging
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from r3cnn.data import SPLITS, annotation_file, image_folder
+from r3cnn.data.check import check
+from r3cnn.data.shapes import generate
+from r3cnn.errors import UserError
+
+SHARED = Path(os.environ.get("R3CNN_SHARED", Path(__file__).parents[3].parent / "shared"))
+PARAMETERS = {"train": 8, "val": 2, "width": 96, "height": 64, "classes": 3, "seed": 0}
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("sound") / "data"
+    generate(folder, **PARAMETERS)
+    return folder
+
+
+@pytest.fixture
+def folder(sound, tmp_path) -> Path:
+    """A sound data folder that a test may spoil."""
+    return shutil.copytree(sound, tmp_path / "data")
+
+
+def load(folder: Path, split: str) -> dict:
+    return json.loads(annotation_file(folder, split).read_text())
+
+
+def save(folder: Path, split: str, content: object) -> None:
+    annotation_file(folder, split).write_text(json.dumps(content))
+
+
+def complaint(folder: Path) -> str:
+    """The message about a folder: one line."""
+    with pytest.raises(UserError) as caught:
+        check(folder)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+def test_a_sound_folder(sound):
+    result = check(sound)
+    assert result["root"] == str(sound)
+    assert result["generated"] == PARAMETERS | {"objects": [1, 6]}
+    assert result["classes"] == ["disc", "square", "triangle"]
+    assert result["category_ids"] == [1, 3, 5]
+    assert list(result["splits"]) == ["train", "val"]
+    for split in SPLITS:
+        content = load(sound, split)
+        crowds = sum(one["iscrowd"] for one in content["annotations"])
+        with_objects = {one["image_id"] for one in content["annotations"] if not one["iscrowd"]}
+        file = annotation_file(sound, split)
+        assert result["splits"][split] == {
+            "annotations": str(file),
+            "sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
+            "images": str(image_folder(sound, split)),
+            "image_count": PARAMETERS[split],
+            "image_bytes": sum(p.stat().st_size for p in image_folder(sound, split).iterdir()),
+            "object_count": len(content["annotations"]) - crowds,
+            "crowd_count": crowds,
+            "images_without_objects": PARAMETERS[split] - len(with_objects),
+            "dropped_no_area": 0,
+        }
+    assert result["splits"]["train"]["crowd_count"] > 0
+    assert result["splits"]["train"]["images_without_objects"] > 0
+
+
+@pytest.mark.skipif(not (SHARED / "coco-tiny").is_dir(), reason="no coco-tiny")
+def test_coco_tiny_passes():
+    result = check(SHARED / "coco-tiny")
+    assert result["generated"] is None
+    assert (len(result["classes"]), result["category_ids"][-1]) == (80, 90)
+    splits = result["splits"].values()
+    assert [split["image_count"] for split in splits] == [80, 80]
+    assert [split["object_count"] for split in splits] == [699, 804]
+    assert [split["crowd_count"] for split in splits] == [6, 11]
+
+
+def test_info_licenses_and_unlisted_images_are_not_needed(folder):
+    content = load(folder, "val")
+    del content["info"], content["licenses"]
+    save(folder, "val", content)
+    before = check(folder)["splits"]["val"]["image_bytes"]
+    (folder / "val2017" / "unlisted.png").write_bytes(b"more")
+    assert check(folder)["splits"]["val"]["image_bytes"] == before
+
+
+@pytest.mark.parametrize(("width", "height"), [(0, 10), (10, 0), (-1, 10)])
+def test_boxes_of_no_area_are_counted_and_logged(folder, caplog, width, height):
+    before = check(folder)["splits"]["train"]
+    content = load(folder, "train")
+    flat = next(one for one in content["annotations"] if not one["iscrowd"])
+    flat["bbox"][2:] = [width, height]
+    flat["segmentation"] = []
+    save(folder, "train", content)
+    with caplog.at_level(logging.WARNING):
+        after = check(folder)["splits"]["train"]
+    assert after["dropped_no_area"] == 1
+    assert after["object_count"] == before["object_count"] - 1
+    (record,) = caplog.records
+    assert "1 annotations whose box has no area" in record.getMessage()
+    assert str(flat["id"]) in record.getMessage()
+
+
+# Each: what is done to the folder, then what the message must name.
+LAYOUT = {
+    "folder": (shutil.rmtree, ["data: no such folder", "annotations/", "r3cnn data shapes"]),
+    "annotations": (
+        lambda folder: annotation_file(folder, "val").unlink(),
+        ["instances_val2017.json: no such file", "expected", "missing files"],
+    ),
+    "images": (
+        lambda folder: shutil.rmtree(folder / "train2017"),
+        ["train2017: no such folder", "expected the images of train", "missing files"],
+    ),
+    "one image": (
+        lambda folder: (folder / "val2017" / "000000500002.png").unlink(),
+        ["val2017: 1 of 2 images", "instances_val2017.json", "000000500002.png", "missing files"],
+    ),
+    "broken link": (
+        lambda folder: (
+            (folder / "val2017" / "000000500001.png").unlink(),
+            (folder / "val2017" / "000000500001.png").symlink_to("nowhere"),
+        ),
+        ["val2017: 1 of 2 images", "000000500001.png"],
+    ),
+    "many images": (
+        lambda folder: [path.unlink() for path in (folder / "train2017").iterdir()],
+        ["8 of 8 images", "000000000001.png", "000000000005.png and 3 more not found"],
+    ),
+    "empty image": (
+        lambda folder: (folder / "val2017" / "000000500001.png").write_bytes(b""),
+        ["val2017: 000000500001.png: 0 bytes", "expected an image", "fetch it again"],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", LAYOUT)
+def test_missing_and_empty_files(folder, case):
+    spoil, parts = LAYOUT[case]
+    spoil(folder)
+    message = complaint(folder)
+    assert all(part in message for part in parts), message
+
+
+FILES = {
+    "cut": (lambda data: data[:-100], ["invalid JSON", "line 1 column", "cut off"]),
+    "empty": (lambda data: b"", ["invalid JSON", "cut off"]),
+    "no JSON": (lambda data: b"<html>", ["invalid JSON", "fetch or write it again"]),
+    "UTF-16": (lambda data: data.decode().encode("utf-16"), ["byte 0 is not UTF-8", "convert"]),
+    "Latin-1": (
+        lambda data: data.replace(b'"disc"', '"größe"'.encode("latin-1")),
+        ["is not UTF-8", "expected JSON in UTF-8", "convert"],
+    ),
+    "a list": (lambda data: b"[]", ["a JSON list found", "expected an object", "COCO 2017"]),
+}
+
+
+@pytest.mark.parametrize("case", FILES)
+def test_files_that_are_no_annotations(folder, case):
+    spoil, parts = FILES[case]
+    file = annotation_file(folder, "train")
+    file.write_bytes(spoil(file.read_bytes()))
+    message = complaint(folder)
+    assert message.startswith(str(file))
+    assert all(part in message for part in parts), message
+
+
+@pytest.mark.parametrize("key", ["images", "annotations", "categories"])
+def test_missing_keys(folder, key):
+    content = load(folder, "val")
+    del content[key]
+    save(folder, "val", content)
+    message = complaint(folder)
+    assert f"instances_val2017.json: {key}: the key is missing" in message
+    assert "use an instances file" in message
+    save(folder, "val", content | {key: [3]})
+    assert f"{key}: expected a list of objects" in complaint(folder)
+
+
+def annotation(**changes):
+    """Change the first annotation, which is no crowd."""
+    return lambda content: content["annotations"][0].update(changes)
+
+
+def entry(section, number=0, **changes):
+    return lambda content: content[section][number].update(changes)
+
+
+def repeat(section):
+    return lambda content: content[section].append(content[section][0])
+
+
+CONTENT = {
+    "no images": (
+        lambda content: content.update(images=[], annotations=[]),
+        ["images: none found", "expected one at least", "use a split with images"],
+    ),
+    "no categories": (
+        lambda content: content.update(categories=[]),
+        ["categories: none found", "list the classes"],
+    ),
+    "unknown category": (
+        annotation(category_id=77),
+        ["annotation 100", "category_id 77 found, expected one of 1, 3, 5", "correct the id"],
+    ),
+    "unknown image": (
+        annotation(image_id=77),
+        ["annotation 100", "image_id 77 found", "one of the 8 images", "remove the annotation"],
+    ),
+    "same category id": (
+        entry("categories", 1, id=1),
+        ["category 1: the id is there twice", "renumber one"],
+    ),
+    "same category name": (
+        entry("categories", 1, name="disc"),
+        ["category 3: a second one named 'disc'", "rename one"],
+    ),
+    "no category name": (entry("categories", name=None), ["category 1: name None", "name it"]),
+    "same image id": (repeat("images"), ["image 1: the id is there twice", "remove one"]),
+    "same annotation id": (
+        repeat("annotations"),
+        ["annotation 100: the id is there twice", "renumber one"],
+    ),
+    "annotation id 0": (
+        annotation(id=0),
+        ["annotation 0: expected an id of 1 or more", "from 1"],
+    ),
+    "id of text": (entry("images", id="1"), ["image: id '1' found, expected a whole number"]),
+    "no file name": (entry("images", file_name=""), ["image 1: file_name ''", "correct it"]),
+    "width 0": (
+        entry("images", width=0),
+        ["image 1: width 0 found, expected a whole number of pixels above 0", "true size"],
+    ),
+    "broken height": (entry("images", height=64.0), ["image 1: height 64.0 found", "true size"]),
+    "no height": (lambda content: content["images"][0].pop("height"), ["image 1: height None"]),
+    "box of NaN": (
+        annotation(bbox=[1, 2, float("nan"), 4]),
+        ["annotation 100: bbox [1, 2, nan, 4] found, expected 4 finite numbers", "correct the box"],
+    ),
+    "box of 3": (annotation(bbox=[1, 2, 3]), ["annotation 100: bbox [1, 2, 3] found"]),
+    "box of text": (annotation(bbox=[1, 2, "3", 4]), ["annotation 100: bbox [1, 2, '3', 4]"]),
+    "no box": (
+        lambda content: content["annotations"][0].pop("bbox"),
+        ["annotation 100: bbox None found", "remove the annotation"],
+    ),
+    "area of NaN": (annotation(area=float("inf")), ["annotation 100: area inf", "in pixels"]),
+    "iscrowd 2": (annotation(iscrowd=2), ["annotation 100: iscrowd 2", "expected 0 or 1"]),
+    "no segmentation": (
+        lambda content: content["annotations"][0].pop("segmentation"),
+        ["annotation 100: segmentation missing", "correct the segmentation"],
+    ),
+    "no polygon": (
+        annotation(segmentation=[]),
+        ["annotation 100: segmentation: no polygon found", "remove the annotation"],
+    ),
+    "two points": (
+        annotation(segmentation=[[1, 1, 5, 1, 5, 5], [1, 1, 5, 5]]),
+        ["annotation 100: segmentation: a polygon of 4 numbers", "6 or more", "remove"],
+    ),
+    "odd polygon": (
+        annotation(segmentation=[[1, 1, 5, 1, 5, 5, 3]]),
+        ["annotation 100: segmentation: a polygon of 7 numbers", "even count"],
+    ),
+    "polygon of NaN": (
+        annotation(segmentation=[[1, 1, 5, float("nan"), 5, 5]]),
+        ["annotation 100: segmentation: a polygon that is no list of finite numbers"],
+    ),
+    "polygon of text": (
+        annotation(segmentation=[[1, 1, "5", 1, 5, 5]]),
+        ["annotation 100: segmentation: a polygon that is no list of finite numbers"],
+    ),
+    "flat polygon": (
+        annotation(segmentation=[1, 1, 5, 1, 5, 5]),
+        ["annotation 100: segmentation: a polygon that is no list"],
+    ),
+    "RLE turned": (
+        annotation(segmentation={"size": [96, 64], "counts": [96 * 64]}),
+        ["RLE of size [96, 64] found, expected its image's [height, width] [64, 96]", "remove"],
+    ),
+    "compressed RLE turned": (
+        annotation(segmentation={"size": [96, 64], "counts": "PP6"}),
+        ["annotation 100: segmentation: an RLE of size [96, 64] found"],
+    ),
+    "RLE cut": (
+        annotation(segmentation={"size": [64, 96], "counts": [10, 5]}),
+        ["annotation 100: segmentation: an RLE of 15 pixels found, expected 64 x 96"],
+    ),
+    "RLE without size": (
+        annotation(segmentation={"counts": [10, 5]}),
+        ["annotation 100: segmentation: an RLE of size None", "[height, width]"],
+    ),
+    "RLE of broken counts": (
+        annotation(segmentation={"size": [64, 96], "counts": [-1, 5]}),
+        ["annotation 100: segmentation: an RLE found whose counts are no list of whole numbers"],
+    ),
+    "segmentation of text": (
+        annotation(segmentation="none"),
+        ["annotation 100: segmentation: 'none' found, expected polygons or an RLE"],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CONTENT)
+def test_faults_of_the_content(folder, case):
+    spoil, parts = CONTENT[case]
+    content = load(folder, "train")
+    spoil(content)
+    save(folder, "train", content)
+    message = complaint(folder)
+    assert message.startswith(str(annotation_file(folder, "train")))
+    assert all(part in message for part in parts), message
+
+
+def test_a_compressed_rle_passes(folder):
+    content = load(folder, "train")
+    content["annotations"][0]["segmentation"] = {"size": [64, 96], "counts": "PP6"}
+    save(folder, "train", content)
+    assert check(folder)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "what"),
+    [
+        (entry("categories", 2, name="blob"), "5 blob, 5 triangle"),
+        (lambda content: content["categories"].append({"id": 9, "name": "blob"}), "9 blob"),
+        (lambda content: content["categories"].reverse(), "another order"),
+    ],
+)
+def test_splits_of_different_categories(folder, spoil, what):
+    content = load(folder, "val")
+    spoil(content)
+    save(folder, "val", content)
+    message = complaint(folder)
+    assert message.startswith(str(annotation_file(folder, "val")))
+    assert "categories: not those of instances_train2017.json" in message
+    assert what in message
+    assert "use two files of one data set" in message
