@@ -1,0 +1,223 @@
+"""A catalogue entry and a scale make one complete mmdet config.
+
+Layers, later ones win: the model file and its bases, the mixins of `with`, the entry's own settings
+(`iou`, `options`), the scale (data, image size, schedule, network size).
+"""
+
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config, ConfigDict
+
+from .catalogue import Scale, Training
+from .data import annotation_file, image_folder
+from .errors import UserError
+from .schema import shown
+
+PAPER_CHANNELS = 256
+PAPER_FC = 1024
+PAPER_PROPOSALS = 1000
+CHANNEL_KEYS = {"in_channels", "out_channels", "feat_channels", "conv_out_channels"}
+
+
+def resolve(
+    training: Training, scale: Scale, seed: int, data: dict | None = None, trunk: str | None = None
+) -> Config:
+    """The whole config of one training: what is run, and nothing left to choose.
+
+    data: the checked data (the content of data.json); without it COCO's 80 classes are kept.
+    trunk: a file of trunk weights, or `random`; without it those that the model names.
+    Raises UserError where a setting does not fit the model.
+    """
+    cfg = Config.fromfile(training.model_file, import_custom_modules=False)
+    for mixin in training.mixin_files:
+        cfg.merge_from_dict(_plain(Config.fromfile(mixin, import_custom_modules=False)))
+    _set_thresholds(cfg, training)
+    _set_options(cfg, training)
+    if scale.network:
+        _shrink(cfg.model, scale.network)
+    if trunk:
+        file = {"type": "Pretrained", "checkpoint": trunk}
+        cfg.model.backbone.init_cfg = None if trunk == "random" else file
+    _set_schedule(cfg, training, scale)
+    _set_data(cfg, scale, data)
+    cfg.randomness = {"seed": seed}
+    cfg.r3cnn = {
+        "training": training.id,
+        "seed": seed,
+        "scale": scale.name,
+        "schedule": training.schedule,
+        "loops_trained": _loops_trained(cfg),
+        "data": data and _data_facts(data),
+    }
+    return cfg
+
+
+def load_config(path: str | Path) -> Config:
+    """A config file from disk, its `custom_imports` done. Raises UserError for a missing or broken file."""
+    if not Path(path).is_file():
+        raise UserError(f"{path}: no such config file; make one with `python -m r3cnn resolve`")
+    try:
+        return Config.fromfile(str(path))
+    except SyntaxError as error:
+        raise UserError(f"{path}: not a config: {error}; resolve it again") from error
+
+
+def _plain(cfg: Config) -> dict:
+    return cfg._cfg_dict.to_dict()
+
+
+def _set_thresholds(cfg: Config, training: Training) -> None:
+    if not training.iou:
+        return
+    if "iou_thresholds" not in cfg.model.roi_head:
+        raise UserError(
+            f"{shown(training.catalogue)}: {training.id}: iou: the model {training.model!r} does not loop; "
+            "remove `iou` or choose an R3 model"
+        )
+    cfg.model.roi_head.iou_thresholds = list(training.iou)
+
+
+def _set_options(cfg: Config, training: Training) -> None:
+    """Settings of the catalogue entry, keys like model.roi_head.mask_flow_in_training."""
+    for key, value in training.options.items():
+        parent, _, name = key.rpartition(".")
+        node: Any = cfg
+        for part in filter(None, parent.split(".")):
+            if not isinstance(node, dict | Config | ConfigDict) or part not in node:
+                raise UserError(
+                    f"{shown(training.catalogue)}: {training.id}: options: {key}: the config has no {part!r}; "
+                    "print it with `python -m r3cnn resolve`"
+                )
+            node = node[part]
+        node[name] = value
+
+
+def _loops_trained(cfg: Config) -> int:
+    """L_t: training loops of R3, stages of HTC, 1 for Mask R-CNN."""
+    head = cfg.model.roi_head
+    return len(head.get("iou_thresholds", ())) or head.get("num_stages", 1)
+
+
+def _data_facts(data: dict) -> dict:
+    sums = {f"{split}_sha256": data["splits"][split]["sha256"] for split in ("train", "val")}
+    return {"root": data["root"], "classes": len(data["classes"]), **sums}
+
+
+# ------------------------------------------------------------------------------ network
+
+
+def _shrink(model: ConfigDict, network: dict[str, Any]) -> None:
+    """One rule for all models: a small trunk, fewer channels, RoIs, proposals and detections."""
+    base, channels = network["base_channels"], network["channels"]
+    model.backbone.update(
+        type="ResNet14",
+        depth=network["depth"],
+        base_channels=base,
+        frozen_stages=-1,
+        norm_eval=False,
+        init_cfg=None,
+    )
+    model.neck.in_channels = [base * 4 * 2**stage for stage in range(4)]
+    model.neck.out_channels = channels
+    for part in (model.rpn_head, model.roi_head):
+        _scale_channels(part, channels, network["fc"])
+    model.rpn_head.anchor_generator.scales = [network["anchor_scale"]]
+    for proposals in (model.train_cfg.rpn_proposal, model.test_cfg.rpn):
+        for key in ("nms_pre", "max_per_img"):
+            proposals[key] = proposals[key] * network["proposals"] // PAPER_PROPOSALS
+    train = model.train_cfg.rcnn
+    for stage in train if isinstance(train, list) else [train]:
+        stage.sampler.num = network["rois"]
+    model.test_cfg.rcnn.max_per_img = network["detections"]
+
+
+def _scale_channels(node: Any, channels: int, fc: int) -> None:
+    if isinstance(node, list | tuple):
+        for item in node:
+            _scale_channels(item, channels, fc)
+    elif isinstance(node, dict):
+        for key, value in node.items():
+            if key in CHANNEL_KEYS and value == PAPER_CHANNELS:
+                node[key] = channels
+            elif key == "fc_out_channels":
+                node[key] = value * fc // PAPER_FC
+            elif key == "stack_channels":
+                node[key] = tuple(c * channels // PAPER_CHANNELS for c in value)
+            else:
+                _scale_channels(value, channels, fc)
+
+
+def _set_classes(node: Any, classes: int) -> None:
+    if isinstance(node, list | tuple):
+        for item in node:
+            _set_classes(item, classes)
+    elif isinstance(node, dict):
+        for key, value in node.items():
+            if key == "num_classes":
+                node[key] = classes
+            else:
+                _set_classes(value, classes)
+
+
+# ------------------------------------------------------------------------- schedule, data
+
+
+def _set_schedule(cfg: Config, training: Training, scale: Scale) -> None:
+    schedule, warmup = scale.schedules[training.schedule], scale.warmup
+    epochs = schedule["epochs"]
+    cfg.train_cfg.max_epochs = epochs
+    cfg.param_scheduler = [
+        {
+            "type": "LinearLR",
+            "start_factor": warmup["factor"],
+            "by_epoch": False,
+            "begin": 0,
+            "end": warmup["iterations"],
+        },
+        {
+            "type": "MultiStepLR",
+            "begin": 0,
+            "end": epochs,
+            "by_epoch": True,
+            "milestones": list(schedule["drops"]),
+            "gamma": 0.1,
+        },
+    ]
+    cfg.optim_wrapper.optimizer.lr = scale.lr
+    cfg.auto_scale_lr = {"enable": False, "base_batch_size": scale.batch}
+
+
+def _set_data(cfg: Config, scale: Scale, data: dict | None) -> None:
+    root = Path(data["root"]) if data else Path("data/coco")
+    for name, split in (
+        ("train_dataloader", "train"),
+        ("val_dataloader", "val"),
+        ("test_dataloader", "val"),
+    ):
+        loader = cfg[name]
+        loader.num_workers = scale.workers
+        loader.persistent_workers = scale.workers > 0
+        loader.dataset.update(
+            data_root="",
+            ann_file=str(annotation_file(root, split)),
+            data_prefix={"img": f"{image_folder(root, split)}/"},
+        )
+        if data:
+            loader.dataset.metainfo = {"classes": tuple(data["classes"])}
+        for step in loader.dataset.pipeline:
+            if step.type == "Resize":
+                step.scale = tuple(scale.images)
+    cfg.train_dataloader.batch_size = scale.per_pass
+    for name in ("val_evaluator", "test_evaluator"):
+        cfg[name].ann_file = str(annotation_file(root, "val"))
+    if data:
+        _set_classes(cfg.model, len(data["classes"]))
+    for leftover in (
+        "data_root",
+        "train_pipeline",
+        "test_pipeline",
+        "dataset_type",
+        "backend_args",
+    ):
+        cfg.pop(leftover, None)
