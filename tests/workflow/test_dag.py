@@ -1,0 +1,202 @@
+"""Which jobs the workflow plans on a clean tree, what it refuses, and its house rules."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.workflow.trees import ROOT, coco_folder
+
+SNAKEFILES = [ROOT / "Snakefile", *sorted((ROOT / "workflow" / "rules").glob("*.smk"))]
+OWN = "extends: nothing\ntrainings:\n  mine: {model: r3_naive, iou: [0.5, 0.6]}\n"
+
+
+def blocks() -> dict[str, str]:
+    """The text of each rule by its name; the tables' rule has none of its own."""
+    found = {}
+    for path in SNAKEFILES:
+        for part in re.split(r"^ *(?=rule\b)", path.read_text(), flags=re.MULTILINE)[1:]:
+            found[re.match(r"rule *(\w*)", part)[1] or "table"] = part
+    return found
+
+
+def test_a_clean_tree_plans_each_training_once(fresh):
+    plan = fresh.plan()
+    assert plan.counts == {
+        "shapes": 1,
+        "check": 1,
+        "resolve": 17,
+        "train": 17,
+        "predict": 17,
+        "score": 21,
+        "measure": 17,
+        "table1": 1,
+        "table2": 1,
+        "table3": 1,
+        "table4": 1,
+        "figure2": 1,
+        "report": 1,
+        "all": 1,
+    }
+    assert "--loops 1 2 3 4 5 --out results/smoke/predictions/r3_naive_inc/" in plan.output
+
+
+def test_parts_are_built_by_name(fresh):
+    table = fresh.plan("table2").counts
+    assert (table["train"], table["predict"], table["score"], table["measure"]) == (2, 2, 6, 2)
+    assert "report" not in table
+    figure = fresh.plan("figure2")
+    assert {id_ for id_, _ in figure.trainings["train"]} == {
+        "mask_3x",
+        "r3_naive_dec",
+        "r3_naive_inc",
+    }
+    assert "predict" not in figure.counts
+    assert fresh.plan("tables").counts["score"] == 21
+
+
+def test_the_paper_scale_runs_on_a_folder_of_its_own_name(fresh, tmp_path):
+    folder = coco_folder(tmp_path / "my coco")
+    plan = fresh.plan("--config", "scale=paper", f"data={folder}", "results=out")
+    assert plan.counts["train"] == 17
+    assert "shapes" not in plan.counts
+    assert "out/paper-my_coco/data.json" in plan.output
+    assert f"--data '{folder}'" in plan.output
+
+
+def test_a_catalogue_of_ones_own_runs_alone(fresh):
+    (fresh.root / "own.yaml").write_text(OWN)
+    fresh.snakemake("--cores", "2", "--config", "catalogue=own.yaml")
+    results = fresh.root / "results" / "smoke"
+    assert (results / "report" / "index.html").is_file()
+    assert (results / "scores" / "mine" / "seed0" / "loops2.json").is_file()
+    assert (results / "state" / "mine" / "seed0").is_dir()
+    assert fresh.plan("--config", "catalogue=own.yaml").nothing
+
+
+def test_a_broken_data_folder_stops_in_check_before_any_training(fresh, tmp_path):
+    folder = tmp_path / "empty"
+    folder.mkdir()
+    arguments = ("--cores", "2", "--keep-going", "--config", f"data={folder}")
+    done = fresh.snakemake(*arguments, check=False)
+    assert done.returncode == 1
+    assert "Error in rule check:" in done.stderr
+    assert not (fresh.root / "results" / "smoke-empty" / "trainings").exists()
+    assert "annotations" in (fresh.root / "results/smoke-empty/logs/check.log").read_text()
+
+
+def table_without_evaluation(tree):
+    tree.edit("reports/tables.yaml", "training: htc, loops: 3", "training: htc, loops: 4")
+
+
+def results_of_other_data(tree):
+    file = tree.root / "results" / "smoke" / "data.json"
+    file.parent.mkdir(parents=True)
+    file.write_text('{"root": "elsewhere/coco"}')
+
+
+def unknown_model(tree):
+    (tree.root / "own.yaml").write_text("trainings: {mine: {model: r3_naiv}}")
+
+
+def unknown_scale_key(tree):
+    tree.append("experiments/scales/smoke.yaml", "\nseed: 1\n")
+
+
+def broken_model(tree):
+    tree.edit("experiments/models/r3_advanced.py", "./r3_naive.py", "./r3_naif.py")
+
+
+@pytest.mark.parametrize(
+    ("prepare", "config", "expected"),
+    [
+        (None, "scal=mini", "--config scal: unknown key; expected one of scale, data, catalogue"),
+        (None, "scale=smok", "unknown scale 'smok'; expected one of mini, paper, smoke (did you"),
+        (None, "data=nowhere", "--config data: there is no folder nowhere; expected COCO"),
+        (None, "scale=paper", "scales/paper.yaml: data.folder: there is no folder data/coco"),
+        (None, "catalogue=no.yaml", "no.yaml: cannot read this file: No such file"),
+        (unknown_model, "catalogue=own.yaml", "own.yaml: trainings.mine.model: unknown model"),
+        (unknown_scale_key, "results=r", "experiments/scales/smoke.yaml: seed: unknown key;"),
+        (broken_model, "results=r", "r3_advanced.py: _base_: no file './r3_naif.py'"),
+        (
+            table_without_evaluation,
+            "scale=smoke",
+            "reports/tables.yaml: table1, row 3: training htc with loops 4 is no evaluation of the "
+            "catalogue; expected loops of (3,)",
+        ),
+        (
+            results_of_other_data,
+            "scale=smoke",
+            "results/smoke/data.json: root: these are results of elsewhere/coco, not of",
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) and "=" in value else "",
+)
+def test_a_mistake_stops_the_plan_with_one_line(fresh, prepare, config, expected):
+    if prepare:
+        prepare(fresh)
+    done = fresh.snakemake("-n", "--config", config, check=False)
+    lines = (done.stdout + done.stderr).strip().splitlines()
+    assert done.returncode == 1
+    assert len(lines) == 1, lines
+    assert lines[0].startswith("error: ")
+    assert expected in lines[0]
+
+
+def test_every_job_logs_and_names_its_environment():
+    rules = blocks()
+    jobs = {name for name, text in rules.items() if "shell:" in text}
+    assert jobs == {
+        "shapes",
+        "check",
+        "resolve",
+        "train",
+        "predict",
+        "score",
+        "measure",
+        "table",
+        "figure2",
+        "report",
+    }
+    for name in jobs:
+        assert " log:" in rules[name], name
+        assert "> {log} 2>&1" in rules[name], name
+        folder = ROOT / "workflow" / "rules"
+        environment = re.search(r'conda:\s+"(.+)"', rules[name])[1]
+        assert (folder / environment).resolve() == ROOT / "environment.yml", name
+        assert ("benchmark:" in rules[name]) == (name != "train"), name
+
+
+def test_wildcards_are_id_seed_and_loops():
+    text = "".join(path.read_text() for path in SNAKEFILES)
+    assert set(re.findall(r"wildcards\.(\w+)", text)) == {"id", "seed", "loops"}
+    block = re.search(r"wildcard_constraints:\n((?: +.+\n)+)", text)[1]
+    assert set(re.findall(r"(\w+)=", block)) == {"id", "seed", "loops"}
+
+
+def test_no_sources_are_inputs():
+    text = "".join(path.read_text() for path in SNAKEFILES)
+    assert not re.findall(r'"(?:r3cnn|reports)/', text)
+
+
+def test_the_snakefile_is_a_table_of_contents():
+    assert len((ROOT / "Snakefile").read_text().splitlines()) <= 40
+    assert not (ROOT / "workflow" / "profiles" / "default").exists(), "would be loaded by itself"
+
+
+def test_snakemake_finds_nothing_to_lint(fresh):
+    assert "in a good condition" in fresh.snakemake("--lint").stderr
+
+
+def test_the_snakefiles_are_formatted():
+    snakefmt = Path(sys.executable).parent / "snakefmt"
+    done = subprocess.run(
+        [snakefmt, "--check", "Snakefile", "workflow"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr

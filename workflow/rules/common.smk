@@ -1,0 +1,147 @@
+# What all rules share: the settings, the catalogue, and which files belong to a result.
+# Mistakes in them stop Snakemake here, before any job, with one line.
+import json
+import os
+import re
+import sys
+from pathlib import Path
+
+sys.path.insert(0, workflow.basedir)
+from r3cnn.catalogue import choice, load_catalogue, load_scale, read_checked, shown
+from r3cnn.errors import UserError
+
+# The rules say `python`: the one that runs Snakemake, even where its environment is not activated.
+os.environ.update(PATH=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
+
+# Slurm knows no total of cores.
+ALL_CORES = workflow.resource_settings.cores or 8
+
+
+def read_settings():
+    """The keys of --config, with their defaults."""
+    defaults = {"scale": "smoke", "data": None, "catalogue": None, "results": "results"}
+    for key in config:
+        if key not in defaults:
+            raise UserError(f"--config {key}: unknown key; {choice(key, defaults)}")
+    return defaults | {key: str(value) for key, value in config.items() if value is not None}
+
+
+def data_and_results():
+    """The data's folder, and the results': by the scale, and by data that are not the scale's own."""
+    name = SCALE.name
+    if SETTINGS["data"] is not None:
+        folder, key = SETTINGS["data"], "--config data"
+        name += "-" + re.sub(r"[^A-Za-z0-9._-]", "_", Path(folder).resolve().name)
+    elif "folder" in SCALE.data:
+        folder, key = SCALE.data["folder"], f"{shown(SCALE.path)}: data.folder"
+    else:
+        return f"{SETTINGS['results']}/{name}/data", f"{SETTINGS['results']}/{name}"
+    if not Path(folder).is_dir():
+        raise UserError(
+            f"{key}: there is no folder {folder}; expected COCO 2017's layout "
+            "(annotations, train2017, val2017)"
+        )
+    return folder, f"{SETTINGS['results']}/{name}"
+
+
+def refuse_results_of_other_data():
+    """Stop where the results' folder was made from another data folder."""
+    check = Path(RESULTS, "data.json")
+    root = json.loads(check.read_text())["root"] if check.is_file() else DATA
+    if Path(root).resolve() != Path(DATA).resolve():
+        raise UserError(
+            f"{check}: root: these are results of {root}, not of {DATA}; "
+            "choose another folder with --config results=DIR, or remove this one"
+        )
+
+
+def read_tables():
+    """The tables of the catalogue, {name: table}; every row must show an evaluation that is made."""
+    if CATALOGUE.tables is None:
+        return {}
+    schema = Path(workflow.basedir, "reports", "schemas", "tables.schema.yaml")
+    tables = read_checked(CATALOGUE.tables, schema)["tables"]
+    for name, table in tables.items():
+        for number, row in enumerate(table["rows"], start=1):
+            id, loops = row["training"], row["loops"]
+            made = CATALOGUE.evaluations.get(id, ())
+            if loops not in made:
+                known = f"expected loops of {made}" if made else choice(id, CATALOGUE.evaluations)
+                raise UserError(
+                    f"{shown(CATALOGUE.tables)}: {name}, row {number}: training {id} with loops "
+                    f"{loops} is no evaluation of the catalogue; {known}"
+                )
+    return tables
+
+
+try:
+    SETTINGS = read_settings()
+    SCALE = load_scale(SETTINGS["scale"])
+    CATALOGUE = load_catalogue(SETTINGS["catalogue"])
+    DATA, RESULTS = data_and_results()
+    refuse_results_of_other_data()
+    TABLES = read_tables()
+    CONFIG_FILES = {
+        id: [shown(f) for f in t.config_files()] for id, t in CATALOGUE.trainings.items()
+    }
+except UserError as error:
+    sys.exit(f"error: {error}")
+
+GENERATED = "shapes" in SCALE.data and SETTINGS["data"] is None
+EVALUATIONS = [(id, loops) for id, made in CATALOGUE.evaluations.items() for loops in made]
+FIGURE2 = [id for id in ("mask_3x", "r3_naive_dec", "r3_naive_inc") if id in CATALOGUE.trainings]
+
+
+wildcard_constraints:
+    id="[a-z0-9_]+",
+    seed=r"\d+",
+    loops=r"\d+",
+
+
+pathvars:
+    results=RESULTS,
+    logs=f"{RESULTS}/logs",
+    benchmarks=f"{RESULTS}/benchmarks",
+
+
+def annotation_sizes():
+    """Bytes of a given folder's annotations: a changed file is noticed, a copied folder is not."""
+    files = [] if GENERATED else sorted(Path(DATA, "annotations").glob("instances_*2017.json"))
+    return {file.name: file.stat().st_size for file in files}
+
+
+def training_of(wildcards):
+    """The catalogue's entry as values: a job runs again where one of them changes."""
+    return CATALOGUE.trainings[wildcards.id].settings()
+
+
+def scale_of(wildcards):
+    """What a training takes from the scale, as values."""
+    return SCALE.settings(CATALOGUE.trainings[wildcards.id].schedule)
+
+
+def catalogue_of(wildcards):
+    """The catalogue that a training stands in, so that a user's own leaves the paper's as they are."""
+    return shown(CATALOGUE.trainings[wildcards.id].catalogue)
+
+
+def loops_of(wildcards):
+    """Every L_e of a training."""
+    return list(CATALOGUE.evaluations[wildcards.id])
+
+
+def results_of(evaluations):
+    """The result files behind some (id, loops), over all seeds."""
+    ids = dict.fromkeys(id for id, _ in evaluations)
+    files = [f"<results>/measurements/{id}.json" for id in ids]
+    for seed in SCALE.seeds:
+        files += [f"<results>/trainings/{id}/seed{seed}/manifest.json" for id in ids]
+        files += [f"<results>/scores/{id}/seed{seed}/loops{n}.json" for id, n in evaluations]
+    return files
+
+
+def table_files(*names):
+    """The file of tables, and the published numbers beside it that some tables show."""
+    published = [TABLES[name]["published"] for name in names if "published" in TABLES[name]]
+    files = [CATALOGUE.tables, *(CATALOGUE.tables.parent / file for file in published)]
+    return [shown(file) for file in files]

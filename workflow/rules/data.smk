@@ -1,0 +1,46 @@
+# The images to train on and to evaluate with.
+#   out: <results>/data (generated images, where the scale's data are generated)
+#        <results>/data.json (what the data are, after their check)
+
+if GENERATED:
+
+    rule shapes:
+        output:
+            train="<results>/data/annotations/instances_train2017.json",
+            val="<results>/data/annotations/instances_val2017.json",
+            train_images=directory("<results>/data/train2017"),
+            val_images=directory("<results>/data/val2017"),
+        log:
+            "<logs>/shapes.log",
+        benchmark:
+            "<benchmarks>/shapes.tsv"
+        conda:
+            "../../environment.yml"
+        params:
+            scale=shown(SCALE.path),
+            shapes=SCALE.data["shapes"],
+            folder=subpath(output.train, ancestor=2),
+        message:
+            "Generate images"
+        shell:
+            "python -m r3cnn data shapes --scale {params.scale} --out {params.folder} > {log} 2>&1"
+
+
+rule check:
+    input:
+        rules.shapes.output if GENERATED else [],
+    output:
+        "<results>/data.json",
+    log:
+        "<logs>/check.log",
+    benchmark:
+        "<benchmarks>/check.tsv"
+    conda:
+        "../../environment.yml"
+    params:
+        data=lambda wildcards: DATA,
+        bytes=annotation_sizes(),
+    message:
+        "Check the data in {params.data}"
+    shell:
+        "python -m r3cnn data check --data {params.data:q} --out {output} > {log} 2>&1"

@@ -1,0 +1,28 @@
+# Parameters and checkpoint size of the paper's model; speed at each L_e and training memory of the
+# trained one on this machine. One seed tells them.
+#   in:  <results>/trainings/{id}/seed<first>/{config.py,checkpoint.pth}
+#   out: <results>/measurements/{id}.json
+
+
+rule measure:
+    input:
+        config=f"<results>/trainings/{{id}}/seed{SCALE.seeds[0]}/config.py",
+        checkpoint=f"<results>/trainings/{{id}}/seed{SCALE.seeds[0]}/checkpoint.pth",
+    output:
+        "<results>/measurements/{id}.json",
+    log:
+        "<logs>/measure/{id}.log",
+    benchmark:
+        "<benchmarks>/measure/{id}.tsv"
+    conda:
+        "../../environment.yml"
+    threads: ALL_CORES  # so that no other job disturbs the clock
+    params:
+        catalogue=catalogue_of,
+        loops=loops_of,
+    message:
+        "Measure {wildcards.id}"
+    shell:
+        "python -m r3cnn measure --training {wildcards.id} --catalogue {params.catalogue:q}"
+        " --config {input.config} --checkpoint {input.checkpoint} --loops {params.loops}"
+        " --out {output} > {log} 2>&1"

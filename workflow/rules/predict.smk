@@ -1,0 +1,24 @@
+# One prediction job a training, which holds every L_e asked for.
+#   in:  <results>/trainings/{id}/seed{seed}/{config.py,checkpoint.pth}
+#   out: <results>/predictions/{id}/seed{seed}.parquet
+
+
+rule predict:
+    input:
+        config="<results>/trainings/{id}/seed{seed}/config.py",
+        checkpoint="<results>/trainings/{id}/seed{seed}/checkpoint.pth",
+    output:
+        "<results>/predictions/{id}/seed{seed}.parquet",
+    log:
+        "<logs>/predict/{id}.seed{seed}.log",
+    benchmark:
+        "<benchmarks>/predict/{id}.seed{seed}.tsv"
+    conda:
+        "../../environment.yml"
+    params:
+        loops=loops_of,
+    message:
+        "Predict with {wildcards.id}, seed {wildcards.seed}, L_e = {params.loops}"
+    shell:
+        "python -m r3cnn predict --config {input.config} --checkpoint {input.checkpoint}"
+        " --loops {params.loops} --out {output} > {log} 2>&1"

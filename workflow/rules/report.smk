@@ -1,0 +1,85 @@
+# What a person reads: the tables, the figure, and one page with all of it.
+#   in:  <results>/{scores,measurements,trainings}, the file of tables with the published numbers
+#   out: <results>/report/{index.html,table1.{csv,md,tex},...,figure2.{svg,pdf,png}}
+
+for name, table in TABLES.items():
+
+    rule:
+        name:
+            name
+        input:
+            results_of([(row["training"], row["loops"]) for row in table["rows"]]),
+            tables=table_files(name),
+        output:
+            multiext(f"<results>/report/{name}", ".csv", ".md", ".tex"),
+        log:
+            f"<logs>/report/{name}.log",
+        benchmark:
+            f"<benchmarks>/report/{name}.tsv"
+        conda:
+            "../../environment.yml"
+        params:
+            table=name,
+            results=subpath(output[0], ancestor=2),
+            out=subpath(output[0], parent=True),
+        message:
+            "Write {params.table}"
+        shell:
+            "python -m reports tables --tables {input.tables[0]} --only {params.table}"
+            " --results {params.results} --out {params.out} > {log} 2>&1"
+
+
+rule tables:
+    input:
+        expand("<results>/report/{table}.csv", table=TABLES),
+
+
+if FIGURE2:
+
+    rule figure2:
+        input:
+            expand(
+                "<results>/trainings/{id}/seed{seed}/iou_histogram.csv",
+                id=FIGURE2,
+                seed=SCALE.seeds,
+            ),
+        output:
+            multiext("<results>/report/figure2", ".svg", ".pdf", ".png"),
+        log:
+            "<logs>/report/figure2.log",
+        benchmark:
+            "<benchmarks>/report/figure2.tsv"
+        conda:
+            "../../environment.yml"
+        params:
+            results=subpath(output[0], ancestor=2),
+            out=subpath(output[0], parent=True),
+        message:
+            "Draw figure2"
+        shell:
+            "python -m reports figure2 --results {params.results} --out {params.out} > {log} 2>&1"
+
+
+rule report:
+    input:
+        results_of(EVALUATIONS),
+        rules.tables.input,
+        rules.figure2.output if FIGURE2 else [],
+        tables=table_files(*TABLES) if TABLES else [],
+    output:
+        "<results>/report/index.html",
+    log:
+        "<logs>/report/html.log",
+    benchmark:
+        "<benchmarks>/report/html.tsv"
+    conda:
+        "../../environment.yml"
+    params:
+        tables=f"--tables {shown(CATALOGUE.tables)}" if TABLES else "--no-tables",
+        results=subpath(output[0], ancestor=2),
+        out=subpath(output[0], parent=True),
+    message:
+        "Write the report"
+    shell:
+        "python -m reports html {params.tables} --results {params.results} --out {params.out}"
+        " > {log} 2>&1"
