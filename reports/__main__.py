@@ -1,0 +1,141 @@
+"""The command line: python -m reports tables|figure2|html."""
+
+import functools
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+from reports.errors import ReportError
+from reports.tables_spec import DEFAULT_TABLES
+
+# The heavy imports stand in the commands, so that --help answers at once.
+
+_FOLDER = click.Path(path_type=Path, file_okay=False)
+_results = click.option(
+    "--results", type=_FOLDER, required=True, help="Result files of a run: results/<name>."
+)
+_out = click.option("--out", type=_FOLDER, required=True, help="Folder to write into.")
+_tables = click.option(
+    "--tables",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=DEFAULT_TABLES,
+    help="Which evaluations stand in which rows.  [default: reports/tables.yaml]",
+)
+
+
+def _one_line_errors(command: Callable) -> Callable:
+    @functools.wraps(command)
+    def wrapped(*args: object, **kwargs: object) -> None:
+        try:
+            for path in command(*args, **kwargs):
+                click.echo(path)
+        except ReportError as error:
+            raise click.ClickException(str(error)) from error
+
+    return wrapped
+
+
+@click.group(
+    epilog="Example:  python -m reports html --results results/smoke --out results/smoke/report"
+)
+@click.option("-v", "--verbose", is_flag=True, help="Say what is read.")
+def cli(verbose: bool) -> None:
+    """Make tables, figures and a page from result files. Prints the files it wrote."""
+    logging.basicConfig(
+        level=logging.INFO if verbose else logging.WARNING, format="%(levelname)s %(message)s"
+    )
+
+
+@cli.command(
+    "tables",
+    epilog="Example:  python -m reports tables --only table2 --results results/mini --out /tmp/t",
+)
+@_tables
+@click.option("--only", multiple=True, metavar="NAME", help="One table; may be given repeatedly.")
+@_results
+@_out
+@_one_line_errors
+def tables_command(tables: Path, only: tuple[str, ...], results: Path, out: Path) -> list[Path]:
+    """Write every table, and the rows that no table names, as CSV, Markdown and LaTeX."""
+    from reports.load import load_results
+    from reports.provenance import present_sources
+    from reports.render import write_tables
+    from reports.setting import setting_of
+    from reports.tables import build_tables
+    from reports.tables_spec import load_spec
+
+    spec = load_spec(tables)
+    loaded = load_results(results)
+    built = build_tables(spec, loaded, setting_of(loaded), present_sources())
+    names = [table.name for table in built]
+    for name in only:
+        if name not in names:
+            raise ReportError(f"--only {name}: {tables} has no such table; it has {names}")
+    return write_tables([table for table in built if not only or table.name in only], out)
+
+
+@cli.command(
+    "figure2", epilog="Example:  python -m reports figure2 --results results/mini --out /tmp/f"
+)
+@_results
+@_out
+@click.option(
+    "--assignment",
+    type=click.Choice(["box", "mask"]),
+    default="box",
+    show_default=True,
+    help="Before (box) or after (mask) each loop's refinement.",
+)
+@click.option(
+    "--view",
+    type=click.Choice(["candidates", "sampled", "positives"]),
+    default="candidates",
+    show_default=True,
+    help="Which boxes are counted.",
+)
+@click.option(
+    "--iou-from", type=click.FloatRange(0, 0.95), default=0.5, show_default=True, help="First bin."
+)
+@_one_line_errors
+def figure2_command(
+    results: Path, out: Path, assignment: str, view: str, iou_from: float
+) -> list[Path]:
+    """Draw Figure 2, the IoU of the training samples by loop, as SVG, PDF and PNG."""
+    from reports.figures import figure2_data, write_figure2
+    from reports.load import load_results
+    from reports.setting import setting_of
+
+    loaded = load_results(results)
+    data = figure2_data(loaded, setting_of(loaded), assignment, view, iou_from)
+    return write_figure2(data, out)
+
+
+_no_tables = click.option(
+    "--no-tables", is_flag=True, help="No file of tables: every row stands in the table of others."
+)
+
+
+@cli.command(
+    "html",
+    epilog="Example:  python -m reports html --results results/smoke --out results/smoke/report",
+)
+@_tables
+@_no_tables
+@_results
+@_out
+@_one_line_errors
+def html_command(tables: Path, no_tables: bool, results: Path, out: Path) -> list[Path]:
+    """Write index.html, and beside it all tables and figures that it shows."""
+    from reports.html import build_report, write_report
+    from reports.load import load_results
+    from reports.provenance import present_sources
+    from reports.tables_spec import Spec, load_spec
+
+    spec = Spec({}, {}) if no_tables else load_spec(tables)
+    return write_report(build_report(spec, load_results(results), present_sources()), out)
+
+
+if __name__ == "__main__":
+    cli(prog_name="python -m reports")

@@ -1,0 +1,5 @@
+"""The one exception that a user's mistake raises."""
+
+
+class ReportError(Exception):
+    """A mistake that the user can mend: one line that names the file, the key, and what to do."""

@@ -1,0 +1,273 @@
+"""A finished table as CSV, Markdown, LaTeX or a piece of HTML. Nothing is computed here."""
+
+import csv
+import io
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from reports.errors import ReportError
+from reports.files import write_text
+from reports.numbers import signed
+from reports.tables import NOT_RUN, VALUE, Block, Cell, Table, TableRow
+from reports.tables_spec import Column
+
+FILE_FORMATS = ("csv", "md", "tex")
+_TEMPLATES = Path(__file__).parent / "templates"
+_SUBSCRIPT = re.compile(r"\b([A-Z]{1,2})_([A-Za-z0-9]{1,2})\b")
+_ESCAPED = re.compile(r"\b([A-Z]{1,2})\\_([A-Za-z0-9]{1,2})\b")
+_NONE = "\N{EN DASH}"
+_TEX = {
+    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#",
+    "%": r"\%", "_": r"\_", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}",
+    "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", '"': r"\textquotedbl{}",
+    "\N{MINUS SIGN}": "$-$", "±": r"$\pm$", "\N{EN DASH}": "--", "†": r"\dag{}", "‡": r"\ddag{}",
+    "[": "{[}", "]": "{]}",
+}  # fmt: skip
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]#|~!$])")
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One text of a row: its role (constant, paper, ours or difference) and its look."""
+
+    text: str
+    role: str
+    verdict: str = ""
+    spread: str = ""
+    absent: bool = False
+
+    @property
+    def line(self) -> str:
+        """Text and spread together."""
+        return f"{self.text} {self.spread}" if self.spread else self.text
+
+
+def roles(column: Column) -> tuple[str, ...]:
+    """The sub-columns of a column: three where the paper has a number."""
+    if column.kind == "constant":
+        return ("constant",)
+    return ("paper", "ours", "difference") if column.published else ("ours",)
+
+
+def pieces(column: Column, cell: Cell) -> list[Piece]:
+    """A cell's texts, one for each sub-column, in Unicode."""
+    if column.kind == "constant":
+        return [Piece(cell.text, "constant")]
+    if cell.ours is None:
+        missing = "not run" if cell.status == NOT_RUN else _no_value(column)
+        ours = Piece(missing, "ours", absent=True)
+    else:
+        std = cell.ours.std
+        spread = "" if std is None else f"± {std} (n={cell.ours.n})"
+        ours = Piece(str(cell.ours.mean), "ours", spread=spread)
+    if not column.published:
+        return [ours]
+    delta = _NONE if cell.difference is None else signed(cell.difference)
+    paper = _NONE if cell.paper is None else str(cell.paper)
+    return [Piece(paper, "paper"), ours, Piece(delta, "difference", cell.verdict)]
+
+
+def to_csv(table: Table) -> str:
+    """One line a row: <column>_paper, _ours, _difference, and _std, _n where seeds are several."""
+    several = {
+        column.name
+        for column in table.columns
+        for row in table.rows
+        if (ours := row.cells[column.name].ours) and ours.std is not None
+    }
+    lines = []
+    for number, row in enumerate(table.rows, 1):
+        line: dict[str, object] = {
+            "row": number,
+            "label": row.label,
+            "training": row.training,
+            "loops": row.loops,
+            "status": "run" if row.run else NOT_RUN,
+            "seeds": " ".join(map(str, row.seeds)),
+            "sources": row.sources,
+        }
+        for column in table.columns:
+            line |= _csv_values(column, row.cells[column.name], column.name in several)
+        line |= {"scale": table.setting.scale, "data": table.setting.data}
+        line |= {"device": table.setting.device}
+        if any(column.compare == "device" for column in table.columns):
+            line["measured_on"] = table.measured_on
+        lines.append(line)
+    buffer = io.StringIO()
+    header = list(lines[0]) if lines else ["row", "label", "training", "loops", "status"]
+    writer = csv.DictWriter(buffer, header, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(lines)
+    return buffer.getvalue()
+
+
+def to_markdown(table: Table) -> str:
+    """A GitHub Markdown section: heading, one pipe table a block, notes."""
+    out = [f"## {_md(table.title)}", "", _md(table.caption), ""]
+    for block in table.blocks:
+        out += [f"### {_md(block.title)}", ""] if block.title else []
+        header, align = ["Row"], [":--"]
+        for column in block.columns:
+            heading = _ESCAPED.sub(r"\1<sub>\2</sub>", _md(column.heading))
+            for role in roles(column):
+                header.append(f"{heading} {role}" if column.published else heading)
+                align.append(":--" if role == "constant" else "--:")
+        out += [_md_line(header), _md_line(align)]
+        for row in table.rows:
+            marks = ", ".join(table.row_marks(row))
+            cells = [_md(row.label) + (f" <sup>{marks}</sup>" if marks else "")]
+            cells += [_md(piece.line) for piece in row_pieces(block, row)]
+            out.append(_md_line(cells))
+        out += [] if table.rows else ["", "None."]
+        out.append("")
+    out += [f"- {_md(line)}" for line in table.statements]
+    out += [
+        f"- <sup>{mark}</sup> {_md(text)}" for mark, text in (*table.source_notes, *table.notes)
+    ]
+    return "\n".join(out) + "\n"
+
+
+def to_latex(table: Table) -> str:
+    """A LaTeX table (packages booktabs, textcomp; T1 fonts), one tabular a block."""
+    out = [
+        "% Needs \\usepackage[T1]{fontenc}, \\usepackage{booktabs,graphicx}.",
+        r"\begin{table}",
+        r"\centering\small",
+        rf"\caption{{{_tex(table.caption)}}}",
+        rf"\label{{tab:{table.name}}}",
+    ]
+    for block in table.blocks:
+        out += _tex_tabular(table, block)
+    out += [r"\begin{flushleft}\footnotesize"]
+    out += [f"{_tex(line)}\\par" for line in table.statements]
+    out += [
+        rf"\textsuperscript{{{_tex(mark)}}}~{_tex(text)}\par"
+        for mark, text in (*table.source_notes, *table.notes)
+    ]
+    return "\n".join([*out, r"\end{flushleft}", r"\end{table}"]) + "\n"
+
+
+def to_html(table: Table) -> Markup:
+    """The table's section of the page."""
+    return Markup(environment().get_template("table.html.j2").render(table=table))
+
+
+def render(table: Table, suffix: str) -> str:
+    """The table in the format of a file's suffix: csv, md, tex or html. Raises: ReportError."""
+    renderers = {"csv": to_csv, "md": to_markdown, "tex": to_latex, "html": to_html}
+    if suffix not in renderers:
+        raise ReportError(f"format {suffix!r}: expected one of {sorted(renderers)}")
+    # A Markup would escape what is added to it.
+    return str(renderers[suffix](table))
+
+
+def write_tables(tables: Iterable[Table], out: Path) -> list[Path]:
+    """Write <table>.{csv,md,tex} into a folder. Raises: ReportError."""
+    return [
+        write_text(out / f"{table.name}.{suffix}", render(table, suffix))
+        for table in tables
+        for suffix in FILE_FORMATS
+    ]
+
+
+def row_pieces(block: Block, row: TableRow) -> list[Piece]:
+    """All texts of a row within a block."""
+    return [piece for column in block.columns for piece in pieces(column, row.cells[column.name])]
+
+
+def environment() -> Environment:
+    """The templates: autoescape on, unknown names are errors."""
+    env = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    env.globals |= {"roles": roles, "row_pieces": row_pieces}
+    env.filters |= {"heading": _html_heading, "table_html": to_html, "seconds": _seconds}
+    return env
+
+
+def _no_value(column: Column) -> str:
+    return "no objects" if column.kind == "score" else "not measured"
+
+
+def _csv_values(column: Column, cell: Cell, several: bool) -> dict[str, object]:
+    if column.kind == "constant":
+        return {column.name: cell.text}
+    ours = cell.ours if cell.status == VALUE else None
+    name = column.name
+    values: dict[str, object] = {f"{name}_paper": cell.paper} if column.published else {}
+    values[f"{name}_ours"] = ours.mean if ours else None
+    if several:
+        values |= {f"{name}_std": ours.std if ours else None, f"{name}_n": ours.n if ours else None}
+    if column.published:
+        values[f"{name}_difference"] = cell.difference
+    return values
+
+
+def _md(text: str) -> str:
+    plain = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return _MARKDOWN.sub(r"\\\1", plain)
+
+
+def _md_line(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _tex(text: str) -> str:
+    return "".join(_TEX.get(character, character) for character in " ".join(text.split()))
+
+
+def _tex_heading(text: str) -> str:
+    return _ESCAPED.sub(r"\1\\textsubscript{\2}", _tex(text))
+
+
+def _tex_tabular(table: Table, block: Block) -> list[str]:
+    layout, above, below, rules = "l", ["Row"], [""], []
+    position = 2
+    for column in block.columns:
+        width = len(roles(column))
+        heading = _tex_heading(column.heading)
+        if column.published and width > 1:
+            above.append(rf"\multicolumn{{{width}}}{{c}}{{{heading}}}")
+            below += ["paper", "ours", "diff."]
+            rules.append(rf"\cmidrule(lr){{{position}-{position + width - 1}}}")
+        else:
+            above.append(heading)
+            below.append("")
+        layout += "l" if column.kind == "constant" else "r" * width
+        position += width
+    title = [rf"\par\smallskip {_tex(block.title)}\par"] if block.title else []
+    body = []
+    for row in table.rows:
+        marks = ",".join(_tex(mark) for mark in table.row_marks(row))
+        label = _tex(row.label) + (rf"\textsuperscript{{{marks}}}" if marks else "")
+        body.append(" & ".join([label] + [_tex(p.line) for p in row_pieces(block, row)]) + r" \\")
+    head = [" & ".join(above) + r" \\", *rules, " & ".join(below) + r" \\"]
+    return [
+        *title,
+        r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
+        rf"\begin{{tabular}}{{{layout}}}",
+        r"\toprule",
+        *head,
+        r"\midrule",
+        *body,
+        r"\bottomrule",
+        r"\end{tabular}}",
+    ]
+
+
+def _seconds(value: object) -> str:
+    return f"{value:.0f}" if isinstance(value, int | float) else "unknown"
+
+
+def _html_heading(text: str) -> Markup:
+    return Markup(_SUBSCRIPT.sub(r"\1<sub>\2</sub>", str(escape(text))))

@@ -1,0 +1,134 @@
+"""Under which conditions the results were made: scale, data, devices; and what they can mean."""
+
+import shlex
+from dataclasses import dataclass
+
+from reports.load import Results
+
+_KNOWN_SCALES = ("smoke", "mini", "paper")
+PROFILE = "workflow/profiles/local"
+_COCO_VAL_IMAGES, _COCO_CLASSES = 5000, 80
+NO_MEANING = (
+    "The APs here mean nothing: at scale smoke the models are tiny and train for some dozens of "
+    "iterations on generated shapes. They show only that every step runs; no AP is judged."
+)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Scale, data and device in words.
+
+    comparable: the APs may be judged against the paper's (scale `paper` on COCO 2017).
+    meaningless: some result is of scale `smoke`.
+    """
+
+    scale: str
+    data: str
+    device: str
+    seeds: str
+    comparable: bool
+    meaningless: bool
+
+    @property
+    def meaning(self) -> str:
+        """What the APs can be used for, in one sentence or two."""
+        if self.meaningless:
+            return NO_MEANING
+        if self.comparable:
+            return (
+                "Differences from the paper are judged: within 0.3 AP is a match, within 0.6 "
+                "near, else different."
+            )
+        return (
+            f"At scale {self.scale} on this data rows may be compared with one another, not with "
+            "the paper's numbers; no AP is judged."
+        )
+
+    @property
+    def line(self) -> str:
+        """One line to stand under a table or a figure."""
+        return (
+            f"Scale: {self.scale}. Data: {self.data}. Trained on: {self.device}. "
+            f"Seeds: {self.seeds}."
+        )
+
+
+def setting_of(results: Results) -> Setting:
+    """The conditions of a results folder, from its manifests, measurements and data.json."""
+    scales = {str(manifest.get("scale") or "unknown") for manifest in results.manifests.values()}
+    scales = scales or {_scale_by_name(results.name)}
+    devices = {
+        _device(manifest) for manifest in results.manifests.values() if manifest.get("device")
+    }
+    seeds = {seed for _, seed in results.manifests} | {key[1] for key in results.score_provenance}
+    return Setting(
+        scale=", ".join(sorted(scales)),
+        data=_data(results),
+        device="; ".join(sorted(devices)) or "unknown",
+        seeds=", ".join(map(str, sorted(seeds))) or "none",
+        comparable=scales == {"paper"} and _is_coco(results),
+        meaningless="smoke" in scales,
+    )
+
+
+def run_command(results: Results, target: str = "") -> str:
+    """The command that makes a file of results/<name>, or all, as a person would type it."""
+    scale = _scale_by_name(results.name)
+    config = [f"scale={scale}"]
+    root = (results.data or {}).get("root")
+    if results.name != scale and root and not (results.data or {}).get("generated"):
+        config.append(f"data={root}")
+    parent = results.folder.resolve().parent
+    base = "results" if parent.name == "results" else str(parent)
+    if base != "results":
+        config.append(f"results={base}")
+    targets = [f"{base}/{results.name}/{target}"] if target else []
+    parts = ["snakemake", "--profile", PROFILE, *targets, "--config", *config]
+    return " ".join(shlex.quote(part) for part in parts)
+
+
+def measured_on(results: Results, trainings: list[str]) -> str:
+    """The device (and scale) of the speed and memory of these trainings, in words."""
+    groups: dict[str, list[str]] = {}
+    for training in dict.fromkeys(trainings):
+        if training in results.measured:
+            entry = results.measured[training]
+            groups.setdefault(f"{entry['device']} (scale {entry['scale']})", []).append(training)
+    if len(groups) <= 1:
+        return next(iter(groups), "no device yet")
+    return "; ".join(f"{device}: {', '.join(names)}" for device, names in groups.items())
+
+
+def _scale_by_name(name: str) -> str:
+    return next(
+        (scale for scale in _KNOWN_SCALES if name == scale or name.startswith(f"{scale}-")), name
+    )
+
+
+def _device(manifest: dict) -> str:
+    world_size = manifest.get("world_size") or 1
+    return f"{world_size} x {manifest['device']}" if world_size > 1 else str(manifest["device"])
+
+
+def _data(results: Results) -> str:
+    if results.data is None:
+        return "unknown (no data.json)"
+    data = results.data
+    splits = data.get("splits") or {}
+    counts = ", ".join(
+        f"{(splits.get(split) or {}).get('image_count', '?')} {split} images"
+        for split in ("train", "val")
+    )
+    source = "generated shapes" if data.get("generated") else str(data.get("root", "unknown"))
+    name = "COCO 2017" if _is_coco(results) else source
+    return f"{name} ({counts}, {len(data.get('classes') or [])} classes)"
+
+
+def _is_coco(results: Results) -> bool:
+    data = results.data or {}
+    val = (data.get("splits") or {}).get("val") or {}
+    return (
+        not data.get("generated")
+        and len(data.get("classes") or []) == _COCO_CLASSES
+        and val.get("image_count") == _COCO_VAL_IMAGES
+    )

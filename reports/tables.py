@@ -1,0 +1,229 @@
+"""A table is a function of its spec and the tidy frame."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+import pandas as pd
+
+from reports.load import Results
+from reports.numbers import Number, difference, published_number, summarise, verdict
+from reports.provenance import OTHER_SOURCES, UNKNOWN, row_sources
+from reports.setting import Setting, measured_on
+from reports.tables_spec import OTHER, Column, Row, Spec, TableSpec
+
+VALUE, NOT_RUN, NO_VALUE = "value", "not run", "no value"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What a row has in a column.
+
+    status: value, not run (no result file), or no value (the file says null).
+    verdict: match, near, different, or '' where nothing is judged.
+    text: the content of a constant's cell.
+    """
+
+    status: str = VALUE
+    paper: Decimal | None = None
+    ours: Number | None = None
+    difference: Decimal | None = None
+    verdict: str = ""
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class TableRow:
+    """One evaluation's cells by column name; sources: present, other, unknown, '' if not run."""
+
+    label: str
+    training: str
+    loops: int
+    seeds: tuple[int, ...]
+    sources: str
+    notes: tuple[str, ...]
+    cells: dict[str, Cell]
+
+    @property
+    def run(self) -> bool:
+        """Whether the evaluation has a score."""
+        return bool(self.seeds)
+
+
+@dataclass(frozen=True)
+class Block:
+    """Columns shown side by side; a table that is too wide has several blocks."""
+
+    title: str
+    columns: tuple[Column, ...]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A finished table; `notes` are (mark, text), in the order of their first use."""
+
+    name: str
+    title: str
+    caption: str
+    columns: tuple[Column, ...]
+    rows: tuple[TableRow, ...]
+    notes: tuple[tuple[str, str], ...]
+    marks: dict[str, str]
+    general_notes: tuple[str, ...]
+    setting: Setting
+    measured_on: str
+
+    @property
+    def blocks(self) -> tuple[Block, ...]:
+        """The columns by group, those of no group first in each; one block if nobody groups."""
+        shared = tuple(column for column in self.columns if not column.group)
+        groups = dict.fromkeys(column.group for column in self.columns if column.group)
+        if not groups:
+            return (Block("", shared),)
+        return tuple(
+            Block(group, shared + tuple(c for c in self.columns if c.group == group))
+            for group in groups
+        )
+
+    @property
+    def statements(self) -> tuple[str, ...]:
+        """What must be known to read the table: scale, data, device, meaning, sources."""
+        lines = [self.setting.line]
+        judged = any(column.compare == "ap" for column in self.columns)
+        if judged or self.setting.meaningless:
+            lines.append(self.setting.meaning)
+        device = [column for column in self.columns if column.compare == "device"]
+        if device:
+            lines.append(f"Our speed and memory were measured on: {self.measured_on}.")
+        if any(column.published for column in device):
+            lines.append(
+                "The paper's speed and memory are those of V100 GPUs; they are not judged."
+            )
+        return (*lines, *self.general_notes)
+
+    @property
+    def source_notes(self) -> tuple[tuple[str, str], ...]:
+        """The marks of rows whose sources are not the present ones, with their meaning."""
+        meanings = {
+            OTHER_SOURCES: ("†", "Trained or scored by other sources than the present ones."),
+            UNKNOWN: ("‡", "It is unknown whether the present sources made this row."),
+        }
+        present = {row.sources for row in self.rows}
+        return tuple(note for sources, note in meanings.items() if sources in present)
+
+    def row_marks(self, row: TableRow) -> tuple[str, ...]:
+        """The marks behind a row's label."""
+        source = {OTHER_SOURCES: ("†",), UNKNOWN: ("‡",)}.get(row.sources, ())
+        return source + tuple(sorted(self.marks[name] for name in row.notes))
+
+
+def build_table(
+    spec: TableSpec,
+    notes: dict[str, str],
+    results: Results,
+    setting: Setting,
+    present: str | None,
+) -> Table:
+    """Fill a table from the results; `present` is the hash of the present sources, if known."""
+    names = dict.fromkeys(name for row in spec.rows for name in row.notes)
+    marks = {name: chr(ord("a") + index) for index, name in enumerate(names)}
+    return Table(
+        name=spec.name,
+        title=spec.title,
+        caption=spec.caption,
+        columns=spec.columns,
+        rows=tuple(_table_row(spec, row, results, setting, present) for row in spec.rows),
+        notes=tuple((marks[name], notes[name]) for name in names),
+        marks=marks,
+        general_notes=tuple(notes[name] for name in spec.notes),
+        setting=setting,
+        measured_on=measured_on(results, [row.training for row in spec.rows]),
+    )
+
+
+def build_tables(
+    spec: Spec, results: Results, setting: Setting, present: str | None
+) -> list[Table]:
+    """Every table of the spec, and behind them the rows that no table names."""
+    specs = [*spec.tables.values(), other_rows(spec, results)]
+    return [build_table(table, spec.notes, results, setting, present) for table in specs]
+
+
+def other_rows(spec: Spec, results: Results) -> TableSpec:
+    """The table of the evaluations that have a score and stand in no table."""
+    named = spec.evaluations()
+    rows = [
+        Row(label=training, training=training, loops=loops)
+        for training, loops in results.evaluations()
+        if (training, loops) not in named
+    ]
+    ap = [
+        Column(f"{task}_{metric}", f"{heading} {shown}", "score", f"{task}.{metric}", "percent")
+        for task, heading in (("bbox", "Box"), ("segm", "Mask"))
+        for metric, shown in (("AP", "AP"), ("AP50", "AP_50"), ("AP75", "AP_75"))
+    ]
+    columns = [
+        Column("L_e", "L_e", "constant", "loops", "text"),
+        *ap,
+        Column("params_k", "Parameters (K)", "measurement", "parameters.trainable", "thousands"),
+        Column("model_size_mb", "Size (MB)", "measurement", "checkpoint.print_mb", "integer"),
+        Column(
+            "speed_img_s",
+            "Speed (images/s)",
+            "measurement",
+            "speed.images_per_second",
+            "decimal",
+            "device",
+        ),
+        Column(
+            "memory_gb", "Memory (GB)", "measurement", "memory.training_gib", "decimal", "device"
+        ),
+    ]
+    return TableSpec(
+        OTHER,
+        "Other rows",
+        "Evaluations that stand in no table of the paper.",
+        tuple(columns),
+        tuple(rows),
+    )
+
+
+def _table_row(
+    spec: TableSpec, row: Row, results: Results, setting: Setting, present: str | None
+) -> TableRow:
+    frame = results.frame[results.frame["training"] == row.training]
+    # Parameters belong to the training, speed and scores to the evaluation.
+    frame = frame[frame["loops"].isna() | (frame["loops"] == row.loops).fillna(False)]
+    seeds = sorted(
+        seed
+        for training, seed, loops in results.score_provenance
+        if (training, loops) == (row.training, row.loops)
+    )
+    made = {"score": bool(seeds), "measurement": row.training in results.measured}
+    return TableRow(
+        row.label,
+        row.training,
+        row.loops,
+        tuple(seeds),
+        row_sources(results, row.training, row.loops, present),
+        row.notes,
+        {
+            column.name: _cell(column, row, frame, made.get(column.kind, True), setting)
+            for column in spec.columns
+        },
+    )
+
+
+def _cell(column: Column, row: Row, frame: pd.DataFrame, made: bool, setting: Setting) -> Cell:
+    if column.kind == "constant":
+        constants = {"loops": row.loops, "training": row.training} | row.constants
+        return Cell(text=str(constants[column.key]))
+    paper = published_number(row.published.get(column.published, ""))
+    values = frame.loc[frame["metric"] == column.key, "value"].dropna().tolist()
+    if not values:
+        return Cell(NO_VALUE if made else NOT_RUN, paper)
+    ours = summarise(values, column.format)
+    if paper is None:
+        return Cell(VALUE, None, ours)
+    delta = difference(ours.mean, paper)
+    judged = setting.comparable or column.compare == "exact"
+    return Cell(VALUE, paper, ours, delta, verdict(delta, column.compare) if judged else "")

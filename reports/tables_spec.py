@@ -1,0 +1,174 @@
+"""tables.yaml: which evaluations stand in which rows, and the paper's numbers beside them."""
+
+import csv
+import io
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+
+from reports.errors import ReportError
+from reports.files import read_text, read_yaml
+
+DEFAULT_TABLES = Path(__file__).parent / "tables.yaml"
+SCHEMA = Path(__file__).parent / "schemas" / "tables.schema.yaml"
+OTHER = "other"
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column: its source (kind: score, measurement or constant; key) and its look."""
+
+    name: str
+    heading: str
+    kind: str
+    key: str
+    format: str
+    compare: str = ""
+    published: str = ""
+    group: str = ""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row: one evaluation, its constants, and the paper's numbers by the names of its CSV."""
+
+    label: str
+    training: str
+    loops: int
+    constants: dict[str, Any] = field(default_factory=dict)
+    published: dict[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class TableSpec:
+    """One table; `notes` are names in Spec.notes."""
+
+    name: str
+    title: str
+    caption: str
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Spec:
+    """All tables of one file, and the texts of the notes that they name."""
+
+    tables: dict[str, TableSpec]
+    notes: dict[str, str]
+
+    def evaluations(self) -> set[tuple[str, int]]:
+        """The (training, loops) of all rows."""
+        return {(row.training, row.loops) for table in self.tables.values() for row in table.rows}
+
+
+def load_spec(path: Path = DEFAULT_TABLES) -> Spec:
+    """Read and check a tables file and the published numbers that it names. Raises: ReportError."""
+    content = read_yaml(path)
+    _validate(path, content)
+    notes = {name: " ".join(text.split()) for name, text in content.get("notes", {}).items()}
+    tables = {name: _table(path, name, entry, notes) for name, entry in content["tables"].items()}
+    return Spec(tables, notes)
+
+
+def _validate(path: Path, content: Any) -> None:
+    validator = jsonschema.Draft202012Validator(read_yaml(SCHEMA))
+    errors = sorted(validator.iter_errors(content), key=lambda error: [str(p) for p in error.path])
+    if errors:
+        key = ".".join(str(part) for part in errors[0].absolute_path) or "top level"
+        raise ReportError(f"{path}: {key}: {' '.join(errors[0].message.split())}")
+    if OTHER in content["tables"]:
+        raise ReportError(
+            f"{path}: tables.{OTHER}: this name is taken by the table of rows that no table "
+            "names; give the table another name"
+        )
+
+
+def _table(path: Path, name: str, entry: dict[str, Any], notes: dict[str, str]) -> TableSpec:
+    where = f"{path}: tables.{name}"
+    columns = tuple(_column(column) for column in entry["columns"])
+    names = [column.name for column in columns]
+    for column_name in names:
+        if names.count(column_name) > 1:
+            raise ReportError(f"{where}.columns: two columns are named {column_name!r}; rename one")
+    numbers = _published(path.parent / entry["published"]) if "published" in entry else None
+    rows = []
+    for index, row in enumerate(entry["rows"]):
+        at = f"{where}.rows.{index}"
+        rows.append(_row(at, row, columns, numbers))
+        _check_notes(at, row.get("notes", []), notes)
+    _check_notes(where, entry.get("notes", []), notes)
+    return TableSpec(
+        name,
+        entry["title"],
+        " ".join(entry["caption"].split()),
+        columns,
+        tuple(rows),
+        tuple(entry.get("notes", [])),
+    )
+
+
+def _column(entry: dict[str, Any]) -> Column:
+    [(kind, key)] = entry["source"].items()
+    plain = {name: value for name, value in entry.items() if name != "source"}
+    return Column(kind=kind, key=key, **plain)
+
+
+def _row(
+    where: str,
+    entry: dict[str, Any],
+    columns: tuple[Column, ...],
+    numbers: dict[int, dict[str, str]] | None,
+) -> Row:
+    constants = entry.get("constants", {})
+    for column in columns:
+        if column.kind == "constant" and column.key not in {*constants, "loops", "training"}:
+            raise ReportError(
+                f"{where}.constants: no {column.key!r}, which the column {column.name!r} shows; "
+                "add it to the row"
+            )
+    published: dict[str, str] = {}
+    if "published" in entry:
+        if numbers is None or entry["published"] not in numbers:
+            found = "the table names no CSV" if numbers is None else f"it has rows {list(numbers)}"
+            raise ReportError(
+                f"{where}.published: no row {entry['published']} in the published numbers: {found}"
+            )
+        published = numbers[entry["published"]]
+        for column in columns:
+            if column.published and column.published not in published:
+                raise ReportError(
+                    f"{where}: the published numbers have no column {column.published!r}, which "
+                    f"the column {column.name!r} shows; they have {list(published)}"
+                )
+    return Row(
+        entry["label"],
+        entry["training"],
+        entry["loops"],
+        constants,
+        published,
+        tuple(entry.get("notes", [])),
+    )
+
+
+def _check_notes(where: str, names: list[str], notes: dict[str, str]) -> None:
+    for name in names:
+        if name not in notes:
+            raise ReportError(f"{where}.notes: no note {name!r}; there are {sorted(notes)}")
+
+
+def _published(path: Path) -> dict[int, dict[str, str]]:
+    lines = list(csv.DictReader(io.StringIO(read_text(path))))
+    rows: dict[int, dict[str, str]] = {}
+    for line in lines:
+        number = line.get("row") or ""
+        if not number.isdigit() or int(number) in rows:
+            raise ReportError(
+                f"{path}: row: found {number!r}, expected the rows' numbers, each one once"
+            )
+        rows[int(number)] = {key: value or "" for key, value in line.items() if key is not None}
+    return rows

@@ -1,0 +1,115 @@
+"""Small result folders, written as the method writes them."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+PRESENT = hashlib.sha256(b"present").hexdigest()
+FORMER = hashlib.sha256(b"former").hexdigest()
+METRICS = ["AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl"]
+
+
+class ResultFolder:
+    """Writes result files as the method does."""
+
+    def __init__(self, path: Path, scale: str = "smoke") -> None:
+        self.path, self.scale = path, scale
+        path.mkdir(parents=True, exist_ok=True)
+
+    def write(self, name: str, content: Any) -> Path:
+        path = self.path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content if isinstance(content, str) else json.dumps(content))
+        return path
+
+    def data(self, coco: bool = False, **changes: Any) -> None:
+        counts = {"train": 117266, "val": 5000} if coco else {"train": 48, "val": 16}
+        classes = [f"class {n}" for n in range(80 if coco else 6)]
+        self.write(
+            "data.json",
+            {
+                "root": "data/coco" if coco else "results/smoke/data",
+                "generated": None if coco else {"train": 48, "val": 16},
+                "classes": classes,
+                "splits": {
+                    split: {"sha256": f"{split}-checksum", "image_count": count}
+                    for split, count in counts.items()
+                },
+            }
+            | changes,
+        )
+
+    def manifest(self, training: str, seed: int = 0, /, **changes: Any) -> dict[str, Any]:
+        return {
+            "training": training,
+            "seed": seed,
+            "scale": self.scale,
+            "config_sha256": hashlib.sha256(training.encode()).hexdigest(),
+            "source_sha256": PRESENT,
+            "git_commit": "0123456789abcdef0123456789abcdef01234567",
+            "versions": {"torch": "2.13.0", "mmdet": "3.5.1"},
+            "device": "CPU, Some Processor, 2 threads",
+            "world_size": 1,
+            "data": {"train_sha256": "train-checksum", "val_sha256": "val-checksum"},
+            "start": "2026-01-02T03:04:05+00:00",
+            "end": "2026-01-02T03:05:05+00:00",
+            "attempts": [],
+            "seconds": 60.4,
+        } | changes
+
+    def train(self, training: str, seed: int = 0, /, **changes: Any) -> None:
+        manifest = self.manifest(training, seed, **changes)
+        self.write(f"trainings/{training}/seed{seed}/manifest.json", manifest)
+
+    def score(
+        self,
+        training: str,
+        loops: int,
+        bbox: float | None,
+        segm: float | None,
+        /,
+        seed: int = 0,
+        **changes: Any,
+    ) -> Path:
+        """All metrics of a task are the given value, but for APs of boxes: no such object."""
+        content = {
+            "training": training,
+            "loops": loops,
+            "seed": seed,
+            "bbox": dict.fromkeys(METRICS, bbox) | {"APs": None},
+            "segm": dict.fromkeys(METRICS, segm),
+            "images": 16,
+            "provenance": self.manifest(training, seed),
+        } | changes
+        return self.write(f"scores/{training}/seed{seed}/loops{loops}.json", content)
+
+    def measure(self, training: str, /, **changes: Any) -> None:
+        content = {
+            "training": training,
+            "parameters": {"total": 44396336, "trainable": 44170992, "modules": {"neck": 3344384}},
+            "checkpoint": {"file_mib": 338.2, "print_mb": 339},
+            "speed": {"1": {"images_per_second": 2.34, "images": 16}},
+            "memory": {"training_gib": 0.96, "how": "peak resident set"},
+            "device": "CPU, Some Processor, 2 threads",
+            "scale": self.scale,
+        } | changes
+        self.write(f"measurements/{training}.json", content)
+
+    def histogram(
+        self, training: str, loops: int, epochs: int = 2, seed: int = 0, factor: int = 1
+    ) -> None:
+        """20 bins of 0.05. Candidates of `box`: factor * loop * bin number (0..19) an epoch."""
+        lines = ["epoch,loop,assignment,view,iou_low,iou_high,count"]
+        for epoch in range(1, epochs + 1):
+            for loop in range(1, loops + 1):
+                for assignment, extra in (("box", 0), ("mask", 1000)):
+                    for view, more in (("candidates", 0), ("sampled", 100), ("positives", 50)):
+                        for n in range(20):
+                            count = factor * loop * n + extra + more
+                            lines.append(
+                                f"{epoch},{loop},{assignment},{view},{n * 0.05!r},"
+                                f"{(n + 1) * 0.05!r},{count}"
+                            )
+        name = f"trainings/{training}/seed{seed}/iou_histogram.csv"
+        self.write(name, "\n".join(lines) + "\n")

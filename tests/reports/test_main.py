@@ -1,0 +1,108 @@
+"""The command line: files, exit codes, and mistakes in one line."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from reports.__main__ import cli
+from tests.reports.folders import ResultFolder
+
+
+def call(*arguments: object) -> Result:
+    return CliRunner().invoke(cli, [str(argument) for argument in arguments])
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def test_tables_writes_every_table_in_every_format(smoke: ResultFolder, tmp_path: Path) -> None:
+    result = call("tables", "--results", smoke.path, "--out", tmp_path / "new" / "out")
+    assert result.exit_code == 0, result.output
+    tables = ("table1", "table2", "table3", "table4", "other")
+    expected = {f"{table}.{suffix}" for table in tables for suffix in ("csv", "md", "tex")}
+    assert names(tmp_path / "new" / "out") == expected
+    assert len(result.stdout.splitlines()) == len(expected)
+
+
+def test_only_some_tables(smoke: ResultFolder, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert call("tables", "--only", "table2", "--results", smoke.path, "--out", out).exit_code == 0
+    assert names(out) == {"table2.csv", "table2.md", "table2.tex"}
+
+
+def test_figure2_and_its_options(smoke: ResultFolder, tmp_path: Path) -> None:
+    smoke.histogram("mask_3x", 1)
+    out = tmp_path / "out"
+    assert call("figure2", "--results", smoke.path, "--out", out).exit_code == 0
+    assert names(out) == {"figure2.svg", "figure2.pdf", "figure2.png"}
+    before = (out / "figure2.svg").read_bytes()
+    options = ("--assignment", "mask", "--view", "sampled", "--iou-from", "0.3")
+    assert call("figure2", *options, "--results", smoke.path, "--out", out).exit_code == 0
+    assert (out / "figure2.svg").read_bytes() != before
+
+
+def test_html_writes_all_and_leaves_unchanged_files_alone(
+    smoke: ResultFolder, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    assert call("html", "--results", smoke.path, "--out", out).exit_code == 0
+    assert {"index.html", "table1.csv", "other.md", "figure2.png"} <= names(out)
+    dates = {path.name: path.stat().st_mtime_ns for path in out.iterdir()}
+    (out / "index.html").unlink()
+    assert call("html", "--results", smoke.path, "--out", out).exit_code == 0
+    changed = {path.name for path in out.iterdir() if path.stat().st_mtime_ns != dates[path.name]}
+    assert changed == {"index.html"}
+
+
+def test_html_without_tables(smoke: ResultFolder, tmp_path: Path) -> None:
+    smoke.score("mine", 3, 0.2, 0.1)
+    out = tmp_path / "out"
+    assert call("html", "--no-tables", "--results", smoke.path, "--out", out).exit_code == 0
+    assert "table1.csv" not in names(out)
+    assert "mine" in (out / "other.csv").read_text()
+
+
+@pytest.mark.parametrize("command", ["tables", "figure2", "html"])
+def test_a_mistake_is_one_line_and_exit_code_1(command: str, tmp_path: Path) -> None:
+    result = call(command, "--results", tmp_path / "absent", "--out", tmp_path / "out")
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    [line] = result.stderr.splitlines()
+    assert line.startswith("Error: ")
+    assert "absent: no such folder" in line
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_unknown_table_is_named(smoke: ResultFolder, tmp_path: Path) -> None:
+    result = call("tables", "--only", "table9", "--results", smoke.path, "--out", tmp_path / "o")
+    assert result.exit_code == 1
+    assert "--only table9" in result.stderr
+    assert "table1" in result.stderr
+
+
+def test_an_out_that_cannot_be_written(smoke: ResultFolder, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    out = tmp_path / "file" / "out"
+    result = call("tables", "--results", smoke.path, "--out", out)
+    assert result.exit_code == 1
+    assert "cannot be written" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("command", [[], ["tables"], ["figure2"], ["html"]])
+def test_help_shows_an_example(command: list[str]) -> None:
+    result = call(*command, "--help")
+    assert result.exit_code == 0
+    assert "Example:" in result.output
+
+
+def test_help_loads_nothing_heavy(repository: Path) -> None:
+    command = [sys.executable, "-X", "importtime", "-m", "reports", "--help"]
+    done = subprocess.run(command, cwd=repository, capture_output=True, text=True, check=True)
+    assert "python -m reports [OPTIONS]" in done.stdout
+    assert "pandas" not in done.stderr
+    assert "matplotlib" not in done.stderr
