@@ -265,6 +265,6 @@ def rpn_training(detector: nn.Module, record: Record) -> None:
         sample.gt_instances.labels.zero_()  # an RPN knows one class
     losses = detector.rpn_head.loss(detector.extract_feat(inputs.images()), samples)
     for name, values in losses.items():
-        full(record, f"rpn_train/loss/{name}", np.array([float(v) for v in values]))
+        full(record, f"rpn_train/loss/{name}", torch.stack(list(values)).squeeze())
     sum(sum(values) for values in losses.values()).backward()
     full(record, "rpn_train/gradnorm/rpn_head", gradient_norm(detector.rpn_head))
