@@ -1,13 +1,22 @@
 """Each architecture learns: at its smoke size it fits eight generated images."""
 
-import dataclasses
 import json
+import os
 import shutil
+import subprocess
+import sys
 
 import pytest
 
+from r3cnn.catalogue import REPO as ROOT
+from r3cnn.catalogue import SCALES
+from r3cnn.files import write_json
+
 pytestmark = pytest.mark.slow
-EPOCHS = {"mask_1x": 150, "htc": 150, "r3_naive_inc": 150, "r3_advanced": 150}
+LOOPS = {"mask_1x": 1, "htc": 3, "r3_naive_inc": 3, "r3_advanced": 3}
+SCALE = SCALES / "smoke.yaml"
+SCHEDULE = ("1x: {epochs: 2, drops: []}", "1x: {epochs: 150, drops: [112]}")
+WARMUP = ("warmup: {iterations: 8,", "warmup: {iterations: 30,")
 
 
 @pytest.fixture(scope="module")
@@ -16,6 +25,7 @@ def eight(tmp_path_factory):
     from r3cnn.data.check import check
     from r3cnn.data.shapes import generate
 
+    assert all(part[0] in SCALE.read_text() for part in (SCHEDULE, WARMUP))
     folder = tmp_path_factory.mktemp("eight") / "data"
     generate(folder, train=8, val=8, width=160, height=128, classes=6, seed=0)
     shutil.rmtree(folder / "val2017")
@@ -25,31 +35,34 @@ def eight(tmp_path_factory):
     return check(folder)
 
 
-@pytest.mark.parametrize("training", EPOCHS)
-def test_fits_eight_images(training, eight, tmp_path):
-    from r3cnn.catalogue import load_catalogue, load_scale
-    from r3cnn.config import load_config, resolve
-    from r3cnn.files import write_atomically
-    from r3cnn.predict import predict
-    from r3cnn.score import score
-    from r3cnn.train import train
+def r3cnn(*arguments: object) -> None:
+    """Run a command of the method's command line."""
+    run = [sys.executable, "-m", "r3cnn", *map(str, arguments)]
+    env = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(run, cwd=ROOT, env=env, capture_output=True, text=True, timeout=1200)
+    assert done.returncode == 0, done.stderr[-3000:]
 
-    epochs = EPOCHS[training]
-    long = {"epochs": epochs, "drops": [epochs * 3 // 4]}
-    scale = dataclasses.replace(
-        load_scale("smoke"),
-        schedules={"1x": long, "3x": long},
-        warmup={"iterations": 30, "factor": 0.1},
+
+@pytest.mark.parametrize(("training", "loops"), LOOPS.items())
+def test_fits_eight_images(training, loops, eight, tmp_path):
+    write_json(tmp_path / "data.json", eight)
+    (tmp_path / "long.yaml").write_text(SCALE.read_text().replace(*SCHEDULE).replace(*WARMUP))
+    given = ("--scale", tmp_path / "long.yaml", "--data", tmp_path / "data.json")
+    config, checkpoint = tmp_path / "config.py", tmp_path / "checkpoint.pth"
+    r3cnn("resolve", "--training", training, *given, "--out", config)
+    r3cnn("train", "--config", config, "--out", tmp_path, "--state", tmp_path / "state")
+    predictions = tmp_path / "p.parquet"
+    r3cnn(
+        "predict",
+        *("--config", config, "--checkpoint", checkpoint),
+        *("--loops", loops, "--out", predictions),
     )
-    config = tmp_path / "config.py"
-    catalogue = load_catalogue()
-    write_atomically(config, resolve(catalogue.trainings[training], scale, 0, eight).pretty_text)
-    cfg = load_config(config)
-    train(config, cfg, tmp_path, tmp_path / "state")
-    loops = catalogue.evaluations[training][-1] if training == "htc" else cfg.r3cnn.loops_trained
-    predict(cfg, tmp_path / "checkpoint.pth", [loops], tmp_path / "p.parquet")
     annotations = eight["splits"]["val"]["annotations"]
-    score(tmp_path / "p.parquet", loops, annotations, tmp_path / "score.json")
+    r3cnn(
+        "score",
+        *("--predictions", predictions, "--loops", loops),
+        *("--annotations", annotations, "--out", tmp_path / "score.json"),
+    )
     found = json.loads((tmp_path / "score.json").read_text())
     assert found["bbox"]["AP50"] >= 0.9
     assert found["segm"]["AP50"] >= 0.8
