@@ -20,3 +20,5 @@ rule all:
     input:
         "<results>/report/index.html",
         results_of(EVALUATIONS),
+    message:
+        "Everything is made"
