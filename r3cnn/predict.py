@@ -3,7 +3,7 @@
 import json
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,14 +13,14 @@ import torch
 from mmengine.config import Config
 from mmengine.structures import InstanceData
 from pycocotools import mask as rle
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from . import checkpoint, provenance
+from . import checkpoint, gallery, provenance
 from .building import build_detector, choose_device
-from .data.loading import build_dataset, collate
+from .data.loading import batches, build_dataset, collate, require_checked_annotations
 from .errors import UserError
-from .files import replacing, sha256_of
+from .files import replacing, sha256_of, write_json
 
 log = logging.getLogger(__name__)
 IMAGES_A_GROUP = 200
@@ -48,22 +48,31 @@ def load_detector(cfg: Config, weights: Path) -> nn.Module:
     detector = build_detector(cfg, choose_device())
     state = checkpoint.load(weights)
     state = state.get("state_dict", state)
-    try:
-        detector.load_state_dict(state)
-    except RuntimeError as error:
-        reason = str(error).splitlines()[1].strip()
+    if reason := _mismatch(detector.state_dict(), state):
         raise UserError(
             f"{weights}: weights of another network than {cfg.filename}: {reason}; "
             "use the checkpoint that was trained with this config"
-        ) from error
+        )
+    detector.load_state_dict(state)
     return detector.eval()
+
+
+def _mismatch(own: Mapping[str, Tensor], given: Mapping[str, object]) -> str:
+    """Why weights do not fit a network, with an example of each kind; empty where they do."""
+    shapes = {name: getattr(value, "shape", None) for name, value in given.items()}
+    kinds = {
+        "missing": own.keys() - shapes.keys(),
+        "unknown": shapes.keys() - own.keys(),
+        "of another shape": {n for n in own.keys() & shapes.keys() if own[n].shape != shapes[n]},
+    }
+    return ", ".join(f"{len(n)} {kind} (such as {min(n)})" for kind, n in kinds.items() if n)
 
 
 def loops_allowed(detector: nn.Module, loops: Sequence[int]) -> None:
     """Raise UserError where a model that does not loop is asked for other than its own loops."""
     head = detector.roi_head
     own = getattr(head, "num_stages", 1)
-    if not hasattr(head, "predict_loops") and list(loops) != [own]:
+    if not _can_loop(detector) and list(loops) != [own]:
         raise UserError(
             f"loops: {list(loops)}: this model always runs {own}; ask for --loops {own}"
         )
@@ -78,16 +87,20 @@ def predict_batch(
     x = detector.extract_feat(data["inputs"])
     proposals = detector.rpn_head.predict(x, data["data_samples"], rescale=False)
     head = detector.roi_head
-    if hasattr(head, "predict_loops"):
+    if _can_loop(detector):
         return head.predict_loops(x, proposals, data["data_samples"], loops, rescale=True)
     return {loops[0]: head.predict(x, proposals, data["data_samples"], rescale=True)}
 
 
 def predict(cfg: Config, weights: Path, loops: Sequence[int], out: Path) -> None:
-    """Write the detections of all validation images, for every L_e in `loops`, to one Parquet file."""
+    """Write the detections of all validation images, for every L_e in `loops`, to one Parquet file.
+
+    Beside `out` stands <out's stem>.gallery.json: some images with what each loop found in them.
+    """
     detector = load_detector(cfg, weights)
     loops = sorted(set(loops))
     loops_allowed(detector, loops)
+    require_checked_annotations(cfg.test_dataloader, cfg.r3cnn.data, "val")
     dataset = build_dataset(cfg.test_dataloader)
     loader = DataLoader(dataset, collate_fn=collate, num_workers=cfg.test_dataloader.num_workers)
     facts = {
@@ -99,17 +112,35 @@ def predict(cfg: Config, weights: Path, loops: Sequence[int], out: Path) -> None
         "start": provenance.now(),
     }
     progress = Progress(len(dataset))
+    shown, pictures = set(gallery.choose(dataset)), []
+    every = sorted({*range(1, max(loops) + 1), *loops}) if _can_loop(detector) else loops
     with replacing(out) as temporary:
         schema = SCHEMA.with_metadata({"r3cnn": json.dumps(facts)})
         with pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
             tables: dict[int, list[pa.Table]] = {n: [] for n in loops}
-            for i, data in enumerate(loader, 1):
-                for n, found in predict_batch(detector, data, loops).items():
-                    image_id = data["data_samples"][0].img_id
-                    tables[n].append(_table(n, image_id, found[0], dataset.cat_ids, schema))
+            for i, data in enumerate(batches(loader), 1):
+                looked_at = i - 1 in shown
+                found = predict_batch(detector, data, every if looked_at else loops)
+                image_id = data["data_samples"][0].img_id
+                for n in loops:
+                    tables[n].append(_table(n, image_id, found[n][0], dataset.cat_ids, schema))
+                if looked_at:
+                    after = {n: of_loop[0] for n, of_loop in found.items()}
+                    info = dataset.get_data_info(i - 1)
+                    pictures.append(gallery.describe(info, after, dataset.metainfo["classes"]))
                 if i % IMAGES_A_GROUP == 0 or i == len(dataset):
                     _write_groups(writer, tables)
                 progress.say(i)
+    write_json(gallery_file(out), {**facts, "pictures": pictures}, indent=None)
+
+
+def gallery_file(predictions: Path) -> Path:
+    """The file of the pictures that stands beside the predictions."""
+    return predictions.with_name(f"{predictions.stem}.gallery.json")
+
+
+def _can_loop(detector: nn.Module) -> bool:
+    return hasattr(detector.roi_head, "predict_loops")
 
 
 def _write_groups(writer: pq.ParquetWriter, tables: dict[int, list[pa.Table]]) -> None:

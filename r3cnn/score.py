@@ -1,4 +1,4 @@
-"""Score predictions with pycocotools: the twelve COCO metrics of boxes and of masks."""
+"""Score predictions with pycocotools: the twelve COCO metrics of boxes and of masks, and their spread."""
 
 import contextlib
 import io
@@ -12,34 +12,43 @@ from pycocotools import mask as rle
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from .bootstrap import METRICS, draw, resampled_metrics, write_resamples
+from .data.annotations import read as read_annotations
 from .errors import UserError
-from .files import sha256_of, write_json
+from .files import write_json
 
 log = logging.getLogger(__name__)
-METRICS = (
-    "AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl",
-)  # fmt: skip
 
 
 def score(predictions: Path, loops: int, annotations: Path, out: Path) -> None:
-    """Write the metrics of one L_e (0 to 1; null where there is no such object) and their provenance."""
+    """Write the metrics of one L_e (0 to 1; null where there is no such object) and their provenance.
+
+    Beside `out` stands <out's stem>.bootstrap.parquet: the same metrics on resampled images.
+    """
     table, facts = read_predictions(predictions, loops)
-    if not annotations.is_file():
-        raise UserError(f"{annotations}: no such annotation file")
-    checksum = sha256_of(annotations)
+    content, checksum = read_annotations(annotations, whole=True)
     made_for = (facts.get("data") or {}).get("val_sha256")
     if made_for and made_for != checksum:
         raise UserError(
             f"{annotations}: sha256 {checksum[:12]}..., but {predictions} was made for {made_for[:12]}...; "
             "score it against the annotations it was made for, or predict again"
         )
+    truth = COCO()
+    truth.dataset = content
     with contextlib.redirect_stdout(io.StringIO()):
-        truth = COCO(str(annotations))
+        truth.createIndex()
     result = {"training": facts["training"], "loops": loops, "seed": facts["seed"]}
+    weights, resampled = draw(len(truth.imgs)), {}
     for kind in ("bbox", "segm"):
-        result[kind] = evaluate(truth, table, kind)
+        run = evaluated(truth, table, kind)
+        result[kind] = summarised(run)
+        spread = resampled_metrics(run, weights)
+        resampled |= {f"{kind}.{name}": values for name, values in spread.items()}
     result["images"] = len(truth.imgs)
     result["provenance"] = {**facts, "annotations_sha256": checksum}
+    identity = {"training": facts["training"], "loops": loops, "seed": facts["seed"]}
+    of_data = {"annotations_sha256": checksum, "source_sha256": facts["source_sha256"]}
+    write_resamples(resamples_file(out), resampled, identity | of_data, list(truth.imgs))
     write_json(out, result)
     log.info("%s, L_e = %d: box AP %s, mask AP %s", facts["training"], loops, *(
         result[kind]["AP"] for kind in ("bbox", "segm")
@@ -62,11 +71,22 @@ def read_predictions(path: Path, loops: int) -> tuple[pa.Table, dict]:
     return table, facts
 
 
-def evaluate(truth: COCO, table: pa.Table, kind: str) -> dict[str, float | None]:
-    """pycocotools' twelve numbers of `kind` ("bbox" or "segm")."""
+def resamples_file(score_file: Path) -> Path:
+    """The file of the resampled metrics that stands beside a score."""
+    return score_file.with_name(f"{score_file.stem}.bootstrap.parquet")
+
+
+def evaluated(truth: COCO, table: pa.Table, kind: str) -> COCOeval:
+    """pycocotools' matches of detections and objects, of `kind` ("bbox" or "segm")."""
     with contextlib.redirect_stdout(io.StringIO()):
         run = COCOeval(truth, detections(truth, table, kind), kind)
         run.evaluate()
+    return run
+
+
+def summarised(run: COCOeval) -> dict[str, float | None]:
+    """pycocotools' twelve numbers of what was matched."""
+    with contextlib.redirect_stdout(io.StringIO()):
         run.accumulate()
         run.summarize()
     return {

@@ -1,4 +1,4 @@
-"""The command line: python -m reports tables|figure2|html."""
+"""The command line: python -m reports tables|figure2|claims|html|compare|pictures."""
 
 import functools
 import logging
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from reports.claims_spec import DEFAULT_CLAIMS
 from reports.errors import ReportError
 from reports.tables_spec import DEFAULT_TABLES
 
@@ -22,6 +23,18 @@ _tables = click.option(
     type=click.Path(path_type=Path, dir_okay=False),
     default=DEFAULT_TABLES,
     help="Which evaluations stand in which rows.  [default: reports/tables.yaml]",
+)
+_claims = click.option(
+    "--claims",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=DEFAULT_CLAIMS,
+    help="The claims and their limits.  [default: reports/claims.yaml]",
+)
+_no_tables = click.option(
+    "--no-tables", is_flag=True, help="No file of tables: every row stands in the table of others."
+)
+_catalogue = click.option(
+    "--catalogue", metavar="FILE", help="The user's own catalogue, for the commands that are shown."
 )
 
 
@@ -112,9 +125,27 @@ def figure2_command(
     return write_figure2(data, out)
 
 
-_no_tables = click.option(
-    "--no-tables", is_flag=True, help="No file of tables: every row stands in the table of others."
+@cli.command(
+    "claims",
+    epilog="Example:  python -m reports claims --results results/mini --out /tmp/c",
 )
+@_tables
+@_no_tables
+@_claims
+@_results
+@_out
+@_one_line_errors
+def claims_command(
+    tables: Path, no_tables: bool, claims: Path, results: Path, out: Path
+) -> list[Path]:
+    """Write claims.csv: whether each claim of the paper holds, and by which cells."""
+    from reports.claims import judge, write_claims
+    from reports.claims_spec import load_claims
+    from reports.load import load_results
+    from reports.tables_spec import Spec, load_spec
+
+    spec = Spec({}, {}) if no_tables else load_spec(tables)
+    return [write_claims(judge(load_claims(claims), spec, load_results(results)), out)]
 
 
 @cli.command(
@@ -123,18 +154,63 @@ _no_tables = click.option(
 )
 @_tables
 @_no_tables
+@_claims
+@_catalogue
 @_results
 @_out
 @_one_line_errors
-def html_command(tables: Path, no_tables: bool, results: Path, out: Path) -> list[Path]:
+def html_command(
+    tables: Path, no_tables: bool, claims: Path, catalogue: str | None, results: Path, out: Path
+) -> list[Path]:
     """Write index.html, and beside it all tables and figures that it shows."""
+    from reports.claims_spec import load_claims
     from reports.html import build_report, write_report
     from reports.load import load_results
     from reports.provenance import present_sources
     from reports.tables_spec import Spec, load_spec
 
     spec = Spec({}, {}) if no_tables else load_spec(tables)
-    return write_report(build_report(spec, load_results(results), present_sources()), out)
+    loaded = load_results(results, catalogue)
+    return write_report(
+        build_report(spec, load_claims(claims), loaded, present_sources()), loaded, out
+    )
+
+
+@cli.command(
+    "compare",
+    epilog="Example:  python -m reports compare results/smoke again/smoke",
+)
+@click.argument("first", type=_FOLDER)
+@click.argument("second", type=_FOLDER)
+@click.option("--metric", "metrics", multiple=True, help="May be repeated.  [default: both APs]")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="A CSV to write.")
+@_one_line_errors
+def compare_command(
+    first: Path, second: Path, metrics: tuple[str, ...], out: Path | None
+) -> list[str | Path]:
+    """Set two result folders side by side: second minus first, with 95 % intervals."""
+    from reports.compare import compare, to_text, write_comparison
+    from reports.load import load_results
+
+    rows = compare(load_results(first), load_results(second), metrics or ("bbox.AP", "segm.AP"))
+    lines: list[str | Path] = [to_text(rows, str(first), str(second))]
+    return [*lines, write_comparison(rows, out)] if out else lines
+
+
+@cli.command(
+    "pictures",
+    epilog="Example:  python -m reports pictures --results results/mini --out docs/pictures",
+)
+@_tables
+@click.option("--table", default="table1", show_default=True, help="The table to picture.")
+@_results
+@_out
+@_one_line_errors
+def pictures_command(tables: Path, table: str, results: Path, out: Path) -> list[Path]:
+    """Write figure2.png and <table>.png, as the page looks in Chromium, for the README."""
+    from reports.pictures import write_pictures
+
+    return write_pictures(tables, table, results, out)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Figure 2: how many training samples each loop gets at which IoU."""
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -132,7 +132,7 @@ def figure2_data(
     iou_from: float = IOU_FROM,
 ) -> Figure2:
     """The bars of the three panels. Raises: ReportError where a histogram has no such rows."""
-    panels = []
+    panels, papers = [], replace(results, catalogue=None)
     for training, title in PANELS:
         loaded = load_histogram(results.folder, training)
         bars, epochs, seeds = None, 0, ()
@@ -144,7 +144,8 @@ def figure2_data(
                     f"{results.folder}/trainings/{training}: iou_histogram.csv: no rows of "
                     f"assignment {assignment}, view {view}, IoU from {iou_from:g}; train it again"
                 )
-        command = run_command(results, f"trainings/{training}/seed0/iou_histogram.csv")
+        # The panels are the paper's own: no catalogue of the user's is needed for them.
+        command = run_command(papers, f"trainings/{training}/seed0/iou_histogram.csv")
         panels.append(Panel(training, title, bars, epochs, seeds, command))
     return Figure2(tuple(panels), assignment, view, iou_from, setting)
 

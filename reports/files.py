@@ -76,7 +76,10 @@ def write_bytes(path: Path, content: bytes) -> Path:
         temporary.write_bytes(content)
         os.replace(temporary, path)
     except OSError as error:
-        raise ReportError(f"{path}: cannot be written: {error.strerror}") from error
+        raise ReportError(
+            f"{path}: cannot be written ({error.strerror}); make space, or choose another --out, and "
+            "run again"
+        ) from error
     finally:
         if temporary.is_file():
             temporary.unlink()

@@ -1,16 +1,29 @@
 """The report: one folder that opens from disk, without a network."""
 
+import importlib.util
+import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from reports.claims import Judged, judge, rule_of, write_claims
+from reports.claims_spec import Claims
+from reports.curves import histogram_series, learning_series
+from reports.details import again_command, details
+from reports.errors import ReportError
 from reports.figures import Figure2, figure2_data, write_figure2
-from reports.files import write_text
+from reports.files import write_bytes, write_text
+from reports.gallery import Gallery, load_gallery
 from reports.load import Results
 from reports.provenance import Trained, trained_models
 from reports.render import environment, write_tables
 from reports.setting import Setting, run_command, setting_of
 from reports.tables import Table, build_tables
 from reports.tables_spec import OTHER, Spec
+from reports.tidy import tidy, write_tidy
+
+LIBRARY = "plotly.min.js"
 
 
 @dataclass(frozen=True)
@@ -23,16 +36,20 @@ class NotePlace:
 
 @dataclass(frozen=True)
 class Report:
-    """All that the page shows."""
+    """All that the page shows; `series` is what its script draws and opens."""
 
     name: str
     setting: Setting
     tables: tuple[Table, ...]
     figure2: Figure2
+    claims: tuple[Judged, ...]
+    claims_rule: str
+    gallery: Gallery
     notes: tuple[NotePlace, ...]
     trained: tuple[Trained, ...]
     present: str | None
     command: str
+    series: dict[str, Any]
 
     @property
     def shown_tables(self) -> tuple[Table, ...]:
@@ -49,6 +66,15 @@ class Report:
         """How many distinct evaluations the tables name."""
         return len(self._evaluations())
 
+    @property
+    def series_json(self) -> str:
+        """The script's data, safe within a script element."""
+        try:
+            text = json.dumps(self.series, allow_nan=False, separators=(",", ":"))
+        except ValueError:
+            text = json.dumps(_finite(self.series), separators=(",", ":"))
+        return text.replace("<", "\\u003c")
+
     def _evaluations(self) -> dict[tuple[str, int], bool]:
         return {
             (row.training, row.loops): row.run
@@ -58,7 +84,7 @@ class Report:
         }
 
 
-def build_report(spec: Spec, results: Results, present: str | None) -> Report:
+def build_report(spec: Spec, claims: Claims, results: Results, present: str | None) -> Report:
     """Everything computed, nothing written. Raises: ReportError."""
     setting = setting_of(results)
     tables = build_tables(spec, results, setting, present)
@@ -67,23 +93,68 @@ def build_report(spec: Spec, results: Results, present: str | None) -> Report:
         setting=setting,
         tables=tuple(tables),
         figure2=figure2_data(results, setting),
+        claims=tuple(judge(claims, spec, results)),
+        claims_rule=rule_of(claims),
+        gallery=load_gallery(results),
         notes=tuple(_note_places(spec, tables)),
         trained=tuple(trained_models(results, present)),
         present=present,
         command=run_command(results),
+        series=_series(spec, results, tables),
     )
 
 
 def render_page(report: Report) -> str:
     """index.html."""
-    return environment().get_template("index.html.j2").render(report=report)
+    return environment().get_template("index.html.j2").render(report=report, library=LIBRARY)
 
 
-def write_report(report: Report, out: Path) -> list[Path]:
+def write_report(report: Report, results: Results, out: Path) -> list[Path]:
     """Write the page and every file that it shows or links. Raises: ReportError."""
     files = write_tables(report.tables, out) + write_figure2(report.figure2, out)
+    files.append(write_claims(list(report.claims), out))
+    files.append(write_tidy(tidy(results, report.setting), out))
+    files.append(write_bytes(out / LIBRARY, _library()))
     # The page comes last: where it stands, all that it links stands too.
     return [*files, write_text(out / "index.html", render_page(report))]
+
+
+def _series(spec: Spec, results: Results, tables: list[Table]) -> dict[str, Any]:
+    series = details(results, spec.parents)
+    commands = {}
+    for row in (row for table in tables for row in table.rows):
+        target = f"scores/{row.training}/seed{min(row.seeds, default=0)}/loops{row.loops}.json"
+        measured = f"measurements/{row.training}.json"
+        commands[f"{row.training}|{row.loops}"] = {
+            kind: {"run": run_command(results, name), "again": again_command(results, name)}
+            for kind, name in (("score", target), ("measurement", measured))
+        }
+    return series | {
+        "commands": commands,
+        "figure2": [panel.training for panel in figure2_data(results, setting_of(results)).panels],
+        "histograms": histogram_series(results),
+        "curves": learning_series(results),
+    }
+
+
+def _library() -> bytes:
+    """plotly.js, which comes within the Python package. Raises: ReportError."""
+    found = importlib.util.find_spec("plotly")
+    folders = list(found.submodule_search_locations or []) if found else []
+    for folder in folders:
+        path = Path(folder) / "package_data" / LIBRARY
+        if path.is_file():
+            return path.read_bytes()
+    raise ReportError("plotly: not installed, and the page's figures need it; run `make setup`")
+
+
+def _finite(value: Any) -> Any:
+    """The same without NaN and infinities, which JSON does not know."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _note_places(spec: Spec, tables: list[Table]) -> list[NotePlace]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from reports.bootstrap import Key, Resamples, load_resamples
 from reports.errors import ReportError
 from reports.files import read_json
 
@@ -35,6 +36,8 @@ class Results:
     score_provenance: (training, seed, loops) -> `provenance` of the score file.
     measured: training -> {"device", "scale"} of its measurements.
     data: data.json, or None.
+    resamples: (training, seed, loops) -> the metrics on resampled images, where a file is.
+    catalogue: the user's own, which commands must name.
     """
 
     folder: Path
@@ -43,6 +46,8 @@ class Results:
     score_provenance: dict[tuple[str, int, int], dict[str, Any]]
     measured: dict[str, dict[str, str]]
     data: dict[str, Any] | None
+    resamples: dict[Key, Resamples]
+    catalogue: str | None = None
 
     @property
     def name(self) -> str:
@@ -54,7 +59,7 @@ class Results:
         return sorted({(training, loops) for training, _, loops in self.score_provenance})
 
 
-def load_results(folder: Path) -> Results:
+def load_results(folder: Path, catalogue: str | None = None) -> Results:
     """Read scores, measurements, manifests and data.json of results/<name>. Raises: ReportError."""
     if not folder.is_dir():
         raise ReportError(f"{folder}: no such folder; --results takes results/<name> of a run")
@@ -81,7 +86,8 @@ def load_results(folder: Path) -> Results:
     manifests = _manifests(folder)
     _refuse_other_data(folder, manifests, data)
     _log.info("%s: %d values, %d trainings", folder, len(frame), len(manifests))
-    return Results(folder, frame, manifests, score_provenance, measured, data)
+    resamples = load_resamples(folder, score_provenance)
+    return Results(folder, frame, manifests, score_provenance, measured, data, resamples, catalogue)
 
 
 def load_histogram(folder: Path, training: str) -> tuple[pd.DataFrame, list[int]] | None:

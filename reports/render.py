@@ -33,18 +33,19 @@ _MARKDOWN = re.compile(r"([\\`*_{}\[\]#|~!$])")
 
 @dataclass(frozen=True)
 class Piece:
-    """One text of a row: its role (constant, paper, ours or difference) and its look."""
+    """One text of a row: its role (constant, paper, ours or difference) and its look.
+
+    interval: the 95 % interval in words; rank: best, second or ''.
+    """
 
     text: str
     role: str
     verdict: str = ""
     spread: str = ""
     absent: bool = False
-
-    @property
-    def line(self) -> str:
-        """Text and spread together."""
-        return f"{self.text} {self.spread}" if self.spread else self.text
+    interval: str = ""
+    rank: str = ""
+    column: Column | None = None
 
 
 def roles(column: Column) -> tuple[str, ...]:
@@ -60,20 +61,32 @@ def pieces(column: Column, cell: Cell) -> list[Piece]:
         return [Piece(cell.text, "constant")]
     if cell.ours is None:
         missing = "not run" if cell.status == NOT_RUN else _no_value(column)
-        ours = Piece(missing, "ours", absent=True)
+        ours = Piece(missing, "ours", absent=True, column=column)
     else:
         std = cell.ours.std
         spread = "" if std is None else f"± {std} (n={cell.ours.n})"
-        ours = Piece(str(cell.ours.mean), "ours", spread=spread)
+        interval = "{} to {}".format(*cell.interval) if cell.interval else ""
+        text = str(cell.ours.mean)
+        ours = Piece(text, "ours", "", spread, False, interval, cell.rank, column)
     if not column.published:
         return [ours]
     delta = _NONE if cell.difference is None else signed(cell.difference)
     paper = _NONE if cell.paper is None else str(cell.paper)
-    return [Piece(paper, "paper"), ours, Piece(delta, "difference", cell.verdict)]
+    return [
+        Piece(paper, "paper", rank=cell.paper_rank),
+        ours,
+        Piece(delta, "difference", cell.verdict),
+    ]
 
 
 def to_csv(table: Table) -> str:
-    """One line a row: <column>_paper, _ours, _difference, and _std, _n where seeds are several."""
+    """One line a row: <column>_paper, _ours, _difference; _std, _n with several seeds; _low, _high."""
+    ranged = {
+        column.name
+        for column in table.columns
+        for row in table.rows
+        if row.cells[column.name].interval
+    }
     several = {
         column.name
         for column in table.columns
@@ -92,7 +105,8 @@ def to_csv(table: Table) -> str:
             "sources": row.sources,
         }
         for column in table.columns:
-            line |= _csv_values(column, row.cells[column.name], column.name in several)
+            cell = row.cells[column.name]
+            line |= _csv_values(column, cell, column.name in several, column.name in ranged)
         line |= {"scale": table.setting.scale, "data": table.setting.data}
         line |= {"device": table.setting.device}
         if any(column.compare == "device" for column in table.columns):
@@ -121,7 +135,7 @@ def to_markdown(table: Table) -> str:
         for row in table.rows:
             marks = ", ".join(table.row_marks(row))
             cells = [_md(row.label) + (f" <sup>{marks}</sup>" if marks else "")]
-            cells += [_md(piece.line) for piece in row_pieces(block, row)]
+            cells += [_md_ranked(piece) for piece in row_pieces(block, row)]
             out.append(_md_line(cells))
         out += [] if table.rows else ["", "None."]
         out.append("")
@@ -199,7 +213,7 @@ def _no_value(column: Column) -> str:
     return "no objects" if column.kind == "score" else "not measured"
 
 
-def _csv_values(column: Column, cell: Cell, several: bool) -> dict[str, object]:
+def _csv_values(column: Column, cell: Cell, several: bool, ranged: bool) -> dict[str, object]:
     if column.kind == "constant":
         return {column.name: cell.text}
     ours = cell.ours if cell.status == VALUE else None
@@ -208,6 +222,9 @@ def _csv_values(column: Column, cell: Cell, several: bool) -> dict[str, object]:
     values[f"{name}_ours"] = ours.mean if ours else None
     if several:
         values |= {f"{name}_std": ours.std if ours else None, f"{name}_n": ours.n if ours else None}
+    if ranged:
+        low, high = cell.interval or (None, None)
+        values |= {f"{name}_low": low, f"{name}_high": high}
     if column.published:
         values[f"{name}_difference"] = cell.difference
     return values
@@ -218,12 +235,23 @@ def _md(text: str) -> str:
     return _MARKDOWN.sub(r"\\\1", plain)
 
 
+def _md_ranked(piece: Piece) -> str:
+    before, after = {"best": ("**", "**"), "second": ("<u>", "</u>")}.get(piece.rank, ("", ""))
+    spread = f" {_md(piece.spread)}" if piece.spread else ""
+    return f"{before}{_md(piece.text)}{after}{spread}"
+
+
 def _md_line(cells: list[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
 def _tex(text: str) -> str:
     return "".join(_TEX.get(character, character) for character in " ".join(text.split()))
+
+
+def _tex_ranked(piece: Piece) -> str:
+    mark = {"best": r"\textbf{%s}", "second": r"\underline{%s}"}.get(piece.rank, "%s")
+    return mark % _tex(piece.text) + (f" {_tex(piece.spread)}" if piece.spread else "")
 
 
 def _tex_heading(text: str) -> str:
@@ -250,7 +278,7 @@ def _tex_tabular(table: Table, block: Block) -> list[str]:
     for row in table.rows:
         marks = ",".join(_tex(mark) for mark in table.row_marks(row))
         label = _tex(row.label) + (rf"\textsuperscript{{{marks}}}" if marks else "")
-        body.append(" & ".join([label] + [_tex(p.line) for p in row_pieces(block, row)]) + r" \\")
+        body.append(" & ".join([label] + [_tex_ranked(p) for p in row_pieces(block, row)]) + r" \\")
     head = [" & ".join(above) + r" \\", *rules, " & ".join(below) + r" \\"]
     return [
         *title,

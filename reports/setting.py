@@ -71,18 +71,23 @@ def setting_of(results: Results) -> Setting:
     )
 
 
-def run_command(results: Results, target: str = "") -> str:
-    """The command that makes a file of results/<name>, or all, as a person would type it."""
+def run_command(results: Results, *names: str, into: str | None = None) -> str:
+    """The command that makes files of results/<name>, or all, as a person would type it.
+
+    into: another folder to make them in, from nothing.
+    """
     scale = _scale_by_name(results.name)
     config = [f"scale={scale}"]
     root = (results.data or {}).get("root")
     if results.name != scale and root and not (results.data or {}).get("generated"):
         config.append(f"data={root}")
     parent = results.folder.resolve().parent
-    base = "results" if parent.name == "results" else str(parent)
+    base = into or ("results" if parent.name == "results" else str(parent))
+    if results.catalogue:
+        config.append(f"catalogue={results.catalogue}")
     if base != "results":
         config.append(f"results={base}")
-    targets = [f"{base}/{results.name}/{target}"] if target else []
+    targets = [f"{base}/{results.name}/{name}" for name in names]
     parts = ["snakemake", "--profile", PROFILE, *targets, "--config", *config]
     return " ".join(shlex.quote(part) for part in parts)
 

@@ -1,17 +1,22 @@
 """A table is a function of its spec and the tidy frame."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 import pandas as pd
 
+from reports.bootstrap import cell_interval
 from reports.load import Results
 from reports.numbers import Number, difference, published_number, summarise, verdict
 from reports.provenance import OTHER_SOURCES, UNKNOWN, row_sources
-from reports.setting import Setting, measured_on
+from reports.setting import Setting, measured_on, run_command
 from reports.tables_spec import OTHER, Column, Row, Spec, TableSpec
 
 VALUE, NOT_RUN, NO_VALUE = "value", "not run", "no value"
+INTERVALS = (
+    "The 95 % intervals beside our APs come from 1,000 resamples of the validation images; they do "
+    "not hold the spread of seeds."
+)
 
 
 @dataclass(frozen=True)
@@ -21,6 +26,8 @@ class Cell:
     status: value, not run (no result file), or no value (the file says null).
     verdict: match, near, different, or '' where nothing is judged.
     text: the content of a constant's cell.
+    interval: 95 % of the resampled validation images, in points of AP.
+    paper_rank, rank: best, second or '' among the paper's and among our numbers of the column.
     """
 
     status: str = VALUE
@@ -29,11 +36,17 @@ class Cell:
     difference: Decimal | None = None
     verdict: str = ""
     text: str = ""
+    interval: tuple[Decimal, Decimal] | None = None
+    paper_rank: str = ""
+    rank: str = ""
 
 
 @dataclass(frozen=True)
 class TableRow:
-    """One evaluation's cells by column name; sources: present, other, unknown, '' if not run."""
+    """One evaluation's cells by column name; sources: present, other, unknown, '' if not run.
+
+    command: what runs the row.
+    """
 
     label: str
     training: str
@@ -42,6 +55,7 @@ class TableRow:
     sources: str
     notes: tuple[str, ...]
     cells: dict[str, Cell]
+    command: str = ""
 
     @property
     def run(self) -> bool:
@@ -91,6 +105,10 @@ class Table:
         judged = any(column.compare == "ap" for column in self.columns)
         if judged or self.setting.meaningless:
             lines.append(self.setting.meaning)
+        if any(cell.interval for row in self.rows for cell in row.cells.values()):
+            lines.append(INTERVALS)
+        if any(cell.paper_rank for row in self.rows for cell in row.cells.values()):
+            lines.append("In each column the best is bold, the second best underlined.")
         device = [column for column in self.columns if column.compare == "device"]
         if device:
             lines.append(f"Our speed and memory were measured on: {self.measured_on}.")
@@ -126,12 +144,15 @@ def build_table(
     """Fill a table from the results; `present` is the hash of the present sources, if known."""
     names = dict.fromkeys(name for row in spec.rows for name in row.notes)
     marks = {name: chr(ord("a") + index) for index, name in enumerate(names)}
+    rows = [_table_row(spec, row, results, setting, present) for row in spec.rows]
+    if spec.mark_best:
+        rows = _ranked(spec.columns, rows, ours=not setting.meaningless)
     return Table(
         name=spec.name,
         title=spec.title,
         caption=spec.caption,
         columns=spec.columns,
-        rows=tuple(_table_row(spec, row, results, setting, present) for row in spec.rows),
+        rows=tuple(rows),
         notes=tuple((marks[name], notes[name]) for name in names),
         marks=marks,
         general_notes=tuple(notes[name] for name in spec.notes),
@@ -207,13 +228,40 @@ def _table_row(
         row_sources(results, row.training, row.loops, present),
         row.notes,
         {
-            column.name: _cell(column, row, frame, made.get(column.kind, True), setting)
+            column.name: _cell(column, row, frame, made.get(column.kind, True), results, setting)
             for column in spec.columns
         },
+        run_command(
+            results,
+            f"scores/{row.training}/seed0/loops{row.loops}.json",
+            f"measurements/{row.training}.json",
+        ),
     )
 
 
-def _cell(column: Column, row: Row, frame: pd.DataFrame, made: bool, setting: Setting) -> Cell:
+def _ranked(columns: tuple[Column, ...], rows: list[TableRow], ours: bool) -> list[TableRow]:
+    """Best and second best of each column of APs marked; where all are equal, none is."""
+    cells = [dict(row.cells) for row in rows]
+    for column in columns:
+        if column.compare != "ap":
+            continue
+        papers = _ranks([row[column.name].paper for row in cells])
+        found = [row[column.name].ours for row in cells]
+        own = _ranks([number.mean if number and ours else None for number in found])
+        for row, first, second in zip(cells, papers, own, strict=True):
+            row[column.name] = replace(row[column.name], paper_rank=first, rank=second)
+    return [replace(row, cells=of_row) for row, of_row in zip(rows, cells, strict=True)]
+
+
+def _ranks(values: list[Decimal | None]) -> list[str]:
+    order = sorted({value for value in values if value is not None}, reverse=True)
+    names = dict(zip(order, ("best", "second"), strict=False)) if len(order) > 1 else {}
+    return [names.get(value, "") for value in values]
+
+
+def _cell(
+    column: Column, row: Row, frame: pd.DataFrame, made: bool, results: Results, setting: Setting
+) -> Cell:
     if column.kind == "constant":
         constants = {"loops": row.loops, "training": row.training} | row.constants
         return Cell(text=str(constants[column.key]))
@@ -222,8 +270,21 @@ def _cell(column: Column, row: Row, frame: pd.DataFrame, made: bool, setting: Se
     if not values:
         return Cell(NO_VALUE if made else NOT_RUN, paper)
     ours = summarise(values, column.format)
+    interval = _interval(column, row, results)
     if paper is None:
-        return Cell(VALUE, None, ours)
+        return Cell(VALUE, None, ours, interval=interval)
     delta = difference(ours.mean, paper)
     judged = setting.comparable or column.compare == "exact"
-    return Cell(VALUE, paper, ours, delta, verdict(delta, column.compare) if judged else "")
+    said = verdict(delta, column.compare) if judged else ""
+    return Cell(VALUE, paper, ours, delta, said, interval=interval)
+
+
+def _interval(column: Column, row: Row, results: Results) -> tuple[Decimal, Decimal] | None:
+    """As shown: in points, to one decimal."""
+    if column.kind != "score" or column.format != "percent":
+        return None
+    found = cell_interval(results.resamples, row.training, row.loops, column.key)
+    if found is None:
+        return None
+    low, high = (summarise([bound / 100], "percent").mean for bound in found)
+    return low, high

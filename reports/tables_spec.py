@@ -44,7 +44,7 @@ class Row:
 
 @dataclass(frozen=True)
 class TableSpec:
-    """One table; `notes` are names in Spec.notes."""
+    """One table; `notes` are names in Spec.notes; mark_best: best and second best of each AP."""
 
     name: str
     title: str
@@ -52,14 +52,19 @@ class TableSpec:
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
     notes: tuple[str, ...] = ()
+    mark_best: bool = False
 
 
 @dataclass(frozen=True)
 class Spec:
-    """All tables of one file, and the texts of the notes that they name."""
+    """All tables of one file, and the texts of the notes that they name.
+
+    parents: training -> the training that it is a variant of.
+    """
 
     tables: dict[str, TableSpec]
     notes: dict[str, str]
+    parents: dict[str, str] = field(default_factory=dict)
 
     def evaluations(self) -> set[tuple[str, int]]:
         """The (training, loops) of all rows."""
@@ -72,7 +77,7 @@ def load_spec(path: Path = DEFAULT_TABLES) -> Spec:
     _validate(path, content)
     notes = {name: " ".join(text.split()) for name, text in content.get("notes", {}).items()}
     tables = {name: _table(path, name, entry, notes) for name, entry in content["tables"].items()}
-    return Spec(tables, notes)
+    return Spec(tables, notes, content.get("parents", {}))
 
 
 def _validate(path: Path, content: Any) -> None:
@@ -109,6 +114,7 @@ def _table(path: Path, name: str, entry: dict[str, Any], notes: dict[str, str]) 
         columns,
         tuple(rows),
         tuple(entry.get("notes", [])),
+        entry.get("mark_best", False),
     )
 
 

@@ -5,8 +5,18 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 PRESENT = hashlib.sha256(b"present").hexdigest()
 FORMER = hashlib.sha256(b"former").hexdigest()
+# 1 x 1 pixel
+JPEG = (
+    "/9j/4AAQSkZJRgABAQEAYABgAAD/2wBDAAMCAgICAgMCAgIDAwMDBAYEBAQEBAgGBgUGCQgKCgkICQkKDA8MCgsOCwkJDREN"
+    "Dg8QEBEQCgwSExIQEw8QEBD/wAALCAABAAEBAREA/8QAFAABAAAAAAAAAAAAAAAAAAAACf/EABQQAQAAAAAAAAAAAAAAAAAAAAD"
+    "/2gAIAQEAAD8AVN//2Q=="
+)
 METRICS = ["AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl"]
 
 
@@ -113,3 +123,67 @@ class ResultFolder:
                             )
         name = f"trainings/{training}/seed{seed}/iou_histogram.csv"
         self.write(name, "\n".join(lines) + "\n")
+
+    def counts(self, training: str, *loops: list[int]) -> None:
+        """Candidates of `box` in the ten bins of IoU 0.5 up, one list a loop."""
+        lines = ["epoch,loop,assignment,view,iou_low,iou_high,count"]
+        for loop, bins in enumerate(loops, 1):
+            for n, count in enumerate([0] * 10 + bins):
+                edges = f"{n / 20:.2f},{(n + 1) / 20:.2f}"
+                lines.append(f"1,{loop},box,candidates,{edges},{count}")
+        self.write(f"trainings/{training}/seed0/iou_histogram.csv", "\n".join(lines) + "\n")
+
+    def resample(
+        self,
+        training: str,
+        loops: int,
+        centre: float,
+        /,
+        seed: int = 0,
+        spread: float = 0.01,
+        **facts: Any,
+    ) -> Path:
+        """1,001 resamples of every metric, evenly from centre - spread to centre + spread."""
+        values = np.linspace(centre - spread, centre + spread, 1001)
+        names = [f"{task}.{metric}" for task in ("bbox", "segm") for metric in METRICS]
+        table = pa.table({"resample": list(range(1, 1002)), **dict.fromkeys(names, values)})
+        facts = {"annotations_sha256": "val-checksum", "resampled_images": 16} | facts
+        path = self.path / f"scores/{training}/seed{seed}/loops{loops}.bootstrap.parquet"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pq.write_table(table.replace_schema_metadata({"r3cnn": json.dumps(facts)}), path)
+        return path
+
+    def config(self, training: str, text: str, seed: int = 0) -> None:
+        self.write(f"trainings/{training}/seed{seed}/config.py", text)
+
+    def curve(self, training: str, iterations: int, seed: int = 0, epochs: int = 2) -> None:
+        """A loss of 1/iteration; `special` is NaN in the first iteration, then 5."""
+        lines = []
+        for n in range(1, iterations + 1):
+            epoch = 1 + (n - 1) * epochs // iterations
+            special = "NaN" if n == 1 else "5"
+            lines.append(
+                f'{{"epoch": {epoch}, "iteration": {n}, "loss": {1 / n}, "special": {special}}}'
+            )
+        self.write(f"trainings/{training}/seed{seed}/train.jsonl", "\n".join(lines) + "\n")
+
+    def gallery(self, training: str, loops: int, name: str = "disc", **changes: Any) -> None:
+        """One picture of 40 x 20 with one object and, after loop n, one detection of IoU n/10."""
+        ring = [1, 1, 11, 1, 11, 11, 1, 11]
+        found = {
+            str(n): {
+                "detections": [{
+                    "class": name, "score": 0.9, "box_iou": n / 10, "mask_iou": n / 20,
+                    "box": [1, 1, 10, 10], "outline": [ring],
+                }],
+                "box_iou": [n / 10],
+                "mask_iou": [n / 20],
+            }
+            for n in range(1, loops + 1)
+        }  # fmt: skip
+        picture = {
+            "image_id": 7, "width": 40, "height": 20, "jpeg": JPEG, "loops": found,
+            "objects": [{"class": name, "box": [1, 1, 10, 10], "outline": [ring]}],
+        }  # fmt: skip
+        content = {"training": training, "loops_trained": loops, "pictures": [picture]} | changes
+        self.write(f"predictions/{training}/seed0.gallery.json", content)

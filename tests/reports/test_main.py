@@ -1,5 +1,6 @@
 """The command line: files, exit codes, and mistakes in one line."""
 
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from reports.__main__ import cli
+from reports.tables_spec import load_spec
 from tests.reports.folders import ResultFolder
 
 
@@ -50,7 +52,10 @@ def test_html_writes_all_and_leaves_unchanged_files_alone(
 ) -> None:
     out = tmp_path / "out"
     assert call("html", "--results", smoke.path, "--out", out).exit_code == 0
-    assert {"index.html", "table1.csv", "other.md", "figure2.png"} <= names(out)
+    tables = {f"table{n}.{suffix}" for n in (1, 2, 3, 4) for suffix in ("csv", "md", "tex")}
+    figures = {"figure2.svg", "figure2.pdf", "figure2.png"}
+    others = {"other.csv", "other.md", "other.tex", "claims.csv", "results.parquet"}
+    assert names(out) == {"index.html", "plotly.min.js"} | tables | figures | others
     dates = {path.name: path.stat().st_mtime_ns for path in out.iterdir()}
     (out / "index.html").unlink()
     assert call("html", "--results", smoke.path, "--out", out).exit_code == 0
@@ -66,7 +71,24 @@ def test_html_without_tables(smoke: ResultFolder, tmp_path: Path) -> None:
     assert "mine" in (out / "other.csv").read_text()
 
 
-@pytest.mark.parametrize("command", ["tables", "figure2", "html"])
+def test_claims_are_the_same_as_those_of_html(smoke: ResultFolder, tmp_path: Path) -> None:
+    for command in ("claims", "html"):
+        assert call(command, "--results", smoke.path, "--out", tmp_path / command).exit_code == 0
+    alone, of_page = (tmp_path / command / "claims.csv" for command in ("claims", "html"))
+    assert alone.read_bytes() == of_page.read_bytes()
+    assert names(tmp_path / "claims") == {"claims.csv"}
+
+
+def test_commands_name_the_users_catalogue(smoke: ResultFolder, tmp_path: Path) -> None:
+    smoke.score("mine", 3, 0.2, 0.1)
+    out = tmp_path / "out"
+    arguments = ("html", "--catalogue", "my rows.yaml", "--results", smoke.path, "--out", out)
+    assert call(*arguments).exit_code == 0
+    assert "&#39;catalogue=my rows.yaml&#39;" in (out / "index.html").read_text()
+    assert b"catalogue" not in (out / "figure2.svg").read_bytes()
+
+
+@pytest.mark.parametrize("command", ["tables", "figure2", "claims", "html"])
 def test_a_mistake_is_one_line_and_exit_code_1(command: str, tmp_path: Path) -> None:
     result = call(command, "--results", tmp_path / "absent", "--out", tmp_path / "out")
     assert result.exit_code == 1
@@ -93,7 +115,9 @@ def test_an_out_that_cannot_be_written(smoke: ResultFolder, tmp_path: Path) -> N
     assert len(result.stderr.splitlines()) == 1
 
 
-@pytest.mark.parametrize("command", [[], ["tables"], ["figure2"], ["html"]])
+@pytest.mark.parametrize(
+    "command", [[], ["tables"], ["figure2"], ["claims"], ["html"], ["compare"], ["pictures"]]
+)
 def test_help_shows_an_example(command: list[str]) -> None:
     result = call(*command, "--help")
     assert result.exit_code == 0
@@ -106,3 +130,26 @@ def test_help_loads_nothing_heavy(repository: Path) -> None:
     assert "python -m reports [OPTIONS]" in done.stdout
     assert "pandas" not in done.stderr
     assert "matplotlib" not in done.stderr
+
+
+def test_rendering_everything_takes_at_most_15_seconds(
+    smoke: ResultFolder, tmp_path: Path, repository: Path
+) -> None:
+    """All of the paper's evaluations, in the sizes of scale smoke; a core's seconds, of 2 x 15."""
+    evaluations = sorted(load_spec().evaluations())
+    for training in sorted({training for training, _ in evaluations}):
+        smoke.train(training)
+        smoke.measure(training)
+        smoke.histogram(training, 3, epochs=4)
+        smoke.curve(training, 40)
+        smoke.gallery(training, 3)
+        smoke.config(training, "\n".join(f"{training}_{n % 7} = {n}" for n in range(400)))
+    for training, loops in evaluations:
+        smoke.score(training, loops, 0.1, 0.1)
+        smoke.resample(training, loops, 0.1)
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    command = [sys.executable, "-m", "reports", "html", "--results", smoke.path, "--out", tmp_path]
+    subprocess.run(command, cwd=repository, check=True, stdout=subprocess.DEVNULL)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    assert used < 15

@@ -51,6 +51,7 @@ def table(paper: ResultFolder) -> Table:
     for seed, ap in enumerate([0.411, 0.413, 0.414]):
         paper.train("htc", seed)
         paper.score("htc", 3, ap, ap - 0.05, seed=seed)
+        paper.resample("htc", 3, ap, seed=seed)
     paper.measure("htc", parameters={"trainable": 77230846}, speed=None, device="GPU <A> & B_1")
     paper.score("hostile", 2, 0.1, None)
     paper.train("hostile", source_sha256=FORMER)
@@ -78,6 +79,8 @@ def test_csv_says_all_that_the_page_says(table: Table) -> None:
         "bbox_AP_ours": "41.3",
         "bbox_AP_std": "0.15",
         "bbox_AP_n": "3",
+        "bbox_AP_low": "40.3",
+        "bbox_AP_high": "42.2",
         "bbox_AP_difference": "-0.4",
     }
     assert lines[2]["bbox_AP_ours"] == ""
@@ -102,6 +105,22 @@ def test_html_headers_have_a_scope_and_every_table_a_caption(table: Table) -> No
     assert all("scope=" in header for header in headers)
     assert page.count("<table>") == page.count("<caption") == 2
     assert re.findall(r'class="number difference (\w+)">', page).count("match") == 5
+
+
+def test_best_and_second_best_are_marked_and_said(table: Table) -> None:
+    ranks = [(row.cells["bbox_AP"].paper_rank, row.cells["bbox_AP"].rank) for row in table.rows]
+    assert ranks == [("", "second"), ("best", "best"), ("second", ""), ("", "")]
+    assert "**41.7**" in render(table, "md")
+    assert "<u>40.9</u>" in render(table, "md")
+    assert r"\textbf{41.7}" in render(table, "tex")
+    assert r"\underline{40.9}" in render(table, "tex")
+    assert '41.7</span><span class="unseen">, best</span>' in render(table, "html")
+    assert "bold" in " ".join(table.statements)
+
+
+def test_an_interval_stands_with_its_number(table: Table) -> None:
+    assert '<small class="interval">40.3 to 42.2</small>' in render(table, "html")
+    assert "1,000 resamples" in " ".join(table.statements)
 
 
 def test_html_says_the_verdict_in_words(table: Table) -> None:

@@ -75,6 +75,24 @@ def test_several_seeds(paper: ResultFolder) -> None:
     assert row.seeds == (0, 1, 2)
 
 
+def test_nothing_of_ours_is_best_where_aps_mean_nothing(smoke: ResultFolder) -> None:
+    for training, value in (("mask_1x", 0.1), ("groie", 0.2)):
+        smoke.score(training, 1, value, value)
+    rows = built(smoke)["table4"].rows
+    assert {row.cells["bbox_AP"].rank for row in rows} == {""}
+    assert [row.label for row in rows if row.cells["bbox_AP"].paper_rank == "best"] == [
+        "R3-CNN-L+DCN"
+    ]
+
+
+def test_equal_numbers_share_a_rank(paper: ResultFolder) -> None:
+    paper.train("mask_1x")
+    for training, value in (("mask_1x", 0.2), ("groie", 0.2), ("gcnet", 0.1)):
+        paper.score(training, 1, value, value)
+    ranks = {row.training: row.cells["bbox_AP"].rank for row in built(paper)["table4"].rows}
+    assert (ranks["mask_1x"], ranks["groie"], ranks["gcnet"]) == ("best", "best", "second")
+
+
 def test_speed_is_that_of_the_rows_own_loops(smoke: ResultFolder) -> None:
     speed = {"3": {"images_per_second": 3.0}, "1": {"images_per_second": 1.0}}
     smoke.measure("htc", speed=speed)

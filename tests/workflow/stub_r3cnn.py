@@ -51,6 +51,9 @@ def main() -> None:
             (out / name).write_text("")
     else:
         out.write_text("{}")
+        beside = {"predict": "gallery.json", "score": "bootstrap.parquet"}.get(command)
+        if beside:
+            out.with_name(f"{out.stem}.{beside}").write_text("")
     call = {"command": command, "threads": os.environ["OMP_NUM_THREADS"], **vars(options)}
     with open("calls.jsonl", "a") as file:
         file.write(json.dumps(call) + "\n")

@@ -7,7 +7,8 @@ from pathlib import Path
 OPTIONS = {
     "tables": ["tables", "only", "results", "out"],
     "figure2": ["results", "out"],
-    "html": ["tables", "no-tables", "results", "out"],
+    "claims": ["tables", "no-tables", "claims", "results", "out"],
+    "html": ["tables", "no-tables", "claims", "catalogue", "results", "out"],
 }
 
 
@@ -19,13 +20,21 @@ def main() -> None:
         if option == "no-tables":
             parser.add_argument("--no-tables", action="store_true")
         else:
-            parser.add_argument(f"--{option}", required=command != "html" or option != "tables")
+            optional = option == "catalogue" or (
+                option == "tables" and "no-tables" in OPTIONS[command]
+            )
+            parser.add_argument(f"--{option}", required=not optional)
     options = parser.parse_args(sys.argv[2:])
     if not Path(options.results, "data.json").is_file():
         sys.exit(f"{options.results}: no results")
-    if command == "html" and bool(options.tables) == options.no_tables:
+    if "no_tables" in options and bool(options.tables) == options.no_tables:
         sys.exit("expected either --tables FILE or --no-tables")
-    names = {"figure2": ["figure2.svg", "figure2.pdf", "figure2.png"], "html": ["index.html"]}
+    names = {
+        "figure2": ["figure2.svg", "figure2.pdf", "figure2.png"],
+        "claims": ["claims.csv"],
+        "html": ["index.html", "plotly.min.js", "results.parquet"],
+    }
+    names["html"] += [f"other.{suffix}" for suffix in ("csv", "md", "tex")]
     if command == "tables":
         names["tables"] = [f"{options.only}.{suffix}" for suffix in ("csv", "md", "tex")]
     for name in names[command]:

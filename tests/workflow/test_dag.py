@@ -37,6 +37,7 @@ def test_a_clean_tree_plans_each_training_once(fresh):
         "table3": 1,
         "table4": 1,
         "figure2": 1,
+        "claims": 1,
         "report": 1,
         "all": 1,
     }
@@ -158,6 +159,7 @@ def test_every_job_logs_and_names_its_environment():
         "measure",
         "table",
         "figure2",
+        "claims",
         "report",
     }
     for name in jobs:

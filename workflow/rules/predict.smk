@@ -1,6 +1,6 @@
 # One prediction job a training, which holds every L_e asked for.
 #   in:  <results>/trainings/{id}/seed{seed}/{config.py,checkpoint.pth}
-#   out: <results>/predictions/{id}/seed{seed}.parquet
+#   out: <results>/predictions/{id}/seed{seed}.{parquet,gallery.json}
 
 
 rule predict:
@@ -8,7 +8,8 @@ rule predict:
         config="<results>/trainings/{id}/seed{seed}/config.py",
         checkpoint="<results>/trainings/{id}/seed{seed}/checkpoint.pth",
     output:
-        "<results>/predictions/{id}/seed{seed}.parquet",
+        predictions="<results>/predictions/{id}/seed{seed}.parquet",
+        gallery="<results>/predictions/{id}/seed{seed}.gallery.json",
     log:
         "<logs>/predict/{id}.seed{seed}.log",
     benchmark:
@@ -21,4 +22,4 @@ rule predict:
         "Predict with {wildcards.id}, seed {wildcards.seed}, L_e = {params.loops}"
     shell:
         "python -m r3cnn predict --config {input.config} --checkpoint {input.checkpoint}"
-        " --loops {params.loops} --out {output} > {log} 2>&1"
+        " --loops {params.loops} --out {output.predictions} > {log} 2>&1"

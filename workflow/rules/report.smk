@@ -1,6 +1,14 @@
 # What a person reads: the tables, the figure, and one page with all of it.
 #   in:  <results>/{scores,measurements,trainings}, the file of tables with the published numbers
-#   out: <results>/report/{index.html,table1.{csv,md,tex},...,figure2.{svg,pdf,png}}
+#   out: <results>/report/{index.html,plotly.min.js,table1.{csv,md,tex},...,other.{csv,md,tex},
+#                          figure2.{svg,pdf,png},claims.csv,results.parquet}
+import shlex
+
+# Commands that the report shows must name a catalogue of the user's own.
+OWN = SETTINGS["catalogue"]
+OWN_CATALOGUE = f"--catalogue {shlex.quote(OWN)}" if OWN else ""
+CLAIMS = shown(Path(workflow.basedir, "reports", "claims.yaml"))
+TABLES_OPTION = f"--tables {shown(CATALOGUE.tables)}" if TABLES else "--no-tables"
 
 for name, table in TABLES.items():
 
@@ -60,14 +68,55 @@ if FIGURE2:
             "python -m reports figure2 --results {params.results} --out {params.out} > {log} 2>&1"
 
 
+# The claims are about the rows of the tables and the bars of the figure.
+rule claims:
+    input:
+        results_of([(row["training"], row["loops"]) for t in TABLES.values() for row in t["rows"]]),
+        expand(
+            "<results>/trainings/{id}/seed{seed}/iou_histogram.csv",
+            id=FIGURE2,
+            seed=SCALE.seeds,
+        ),
+        "<results>/data.json",
+        tables=table_files(*TABLES) if TABLES else [],
+        claims=CLAIMS,
+    output:
+        "<results>/report/claims.csv",
+    log:
+        "<logs>/report/claims.log",
+    benchmark:
+        "<benchmarks>/report/claims.tsv"
+    conda:
+        "../../environment.yml"
+    params:
+        tables=TABLES_OPTION,
+        results=subpath(output[0], ancestor=2),
+        out=subpath(output[0], parent=True),
+    message:
+        "Judge the paper's claims"
+    shell:
+        "python -m reports claims {params.tables} --claims {input.claims}"
+        " --results {params.results} --out {params.out} > {log} 2>&1"
+
+
 rule report:
     input:
         results_of(EVALUATIONS),
         rules.tables.input,
         rules.figure2.output if FIGURE2 else [],
+        rules.claims.output,
+        expand(
+            "<results>/predictions/{id}/seed{seed}.gallery.json",
+            id=CATALOGUE.trainings,
+            seed=SCALE.seeds,
+        ),
         tables=table_files(*TABLES) if TABLES else [],
+        claims=CLAIMS,
     output:
         "<results>/report/index.html",
+        "<results>/report/plotly.min.js",
+        "<results>/report/results.parquet",
+        multiext("<results>/report/other", ".csv", ".md", ".tex"),
     log:
         "<logs>/report/html.log",
     benchmark:
@@ -75,11 +124,12 @@ rule report:
     conda:
         "../../environment.yml"
     params:
-        tables=f"--tables {shown(CATALOGUE.tables)}" if TABLES else "--no-tables",
+        tables=TABLES_OPTION,
+        catalogue=OWN_CATALOGUE,
         results=subpath(output[0], ancestor=2),
         out=subpath(output[0], parent=True),
     message:
         "Write the report"
     shell:
-        "python -m reports html {params.tables} --results {params.results} --out {params.out}"
-        " > {log} 2>&1"
+        "python -m reports html {params.tables} --claims {input.claims} {params.catalogue}"
+        " --results {params.results} --out {params.out} > {log} 2>&1"

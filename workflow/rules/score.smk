@@ -1,6 +1,6 @@
 # The APs of one evaluation. The annotations are no input: a missing file is for `check` to report.
 #   in:  <results>/predictions/{id}/seed{seed}.parquet
-#   out: <results>/scores/{id}/seed{seed}/loops{loops}.json
+#   out: <results>/scores/{id}/seed{seed}/loops{loops}.{json,bootstrap.parquet}
 
 
 rule score:
@@ -8,7 +8,8 @@ rule score:
         predictions="<results>/predictions/{id}/seed{seed}.parquet",
         data="<results>/data.json",
     output:
-        "<results>/scores/{id}/seed{seed}/loops{loops}.json",
+        score="<results>/scores/{id}/seed{seed}/loops{loops}.json",
+        bootstrap="<results>/scores/{id}/seed{seed}/loops{loops}.bootstrap.parquet",
     log:
         "<logs>/score/{id}.seed{seed}.loops{loops}.log",
     benchmark:
@@ -21,4 +22,4 @@ rule score:
         "Score {wildcards.id}, seed {wildcards.seed}, L_e = {wildcards.loops}"
     shell:
         "python -m r3cnn score --predictions {input.predictions} --loops {wildcards.loops}"
-        " --annotations {params.annotations:q} --out {output} > {log} 2>&1"
+        " --annotations {params.annotations:q} --out {output.score} > {log} 2>&1"

@@ -1,0 +1,34 @@
+"""The pictures of the README: the page as a browser shows it."""
+
+import tempfile
+from pathlib import Path
+
+from reports.chromium import Browser, find_chromium
+from reports.claims_spec import load_claims
+from reports.errors import ReportError
+from reports.files import write_bytes
+from reports.html import build_report, write_report
+from reports.load import load_results
+from reports.provenance import present_sources
+from reports.tables_spec import load_spec
+
+WIDTH, SCALE = 1600, 2
+
+
+def write_pictures(tables: Path, table: str, results: Path, out: Path) -> list[Path]:
+    """Write figure2.png and <table>.png of a results folder. Raises: ReportError."""
+    path = find_chromium()
+    if path is None:
+        raise ReportError("no Chromium on this machine; on Debian: apt-get install chromium")
+    spec, loaded = load_spec(tables), load_results(results)
+    if table not in spec.tables:
+        raise ReportError(f"--table {table}: {tables} has no such table; it has {[*spec.tables]}")
+    report = build_report(spec, load_claims(), loaded, present_sources())
+    wanted = {"figure2": "#figure2 figure img", table: f"#{table} .scroll table"}
+    with tempfile.TemporaryDirectory() as folder:
+        write_report(report, loaded, Path(folder))
+        with Browser(path, WIDTH, 1000, SCALE) as browser:
+            browser.open(Path(folder, "index.html"))
+            browser.evaluate("document.querySelectorAll('figure img').forEach(i => i.decode())")
+            found = {name: browser.picture(selector) for name, selector in wanted.items()}
+    return [write_bytes(out / f"{name}.png", content) for name, content in found.items()]

@@ -1,0 +1,299 @@
+"use strict";
+(() => {
+  const data = JSON.parse(document.getElementById("data").textContent);
+  const COLOURS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#5C4A00", "#6E6E6E"];
+  const DASHES = ["solid", "dash", "dot", "dashdot"];
+  const byId = (id) => document.getElementById(id);
+
+  // Text only ever goes in as text, so that no name can become markup.
+  function element(tag, attributes, ...children) {
+    const made = document.createElement(tag);
+    for (const [name, value] of Object.entries(attributes || {})) made.setAttribute(name, value);
+    made.append(...children);
+    return made;
+  }
+  const plain = (text) => String(text).replace(/&/g, "&amp;").replace(/</g, "&lt;");
+  const layout = (more) => ({
+    font: { family: "system-ui, sans-serif", size: 13, color: "#1b1f24" },
+    margin: { l: 60, r: 10, t: 40, b: 45 }, height: 360, bargap: 0.06,
+    legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0 },
+    paper_bgcolor: "#fff", plot_bgcolor: "#fff", ...more,
+  });
+  // The library's own buttons would offer to send the data to a server.
+  const CONFIG = { responsive: true, displaylogo: false, plotlyServerURL: "", modeBarButtons: [["toImage", "resetScale2d"]] };
+
+  for (const part of document.querySelectorAll(".hint, .controls[hidden]")) part.hidden = false;
+  document.documentElement.classList.add("js");
+
+  // ------------------------------------------------------------------ the drawer
+
+  function listOf(pairs) {
+    const list = element("dl", { class: "facts" });
+    for (const [name, value] of pairs) {
+      if (value === undefined || value === null || value === "") continue;
+      const shown = typeof value === "object" ? listOf(Object.entries(value)) : String(value);
+      list.append(element("div", {}, element("dt", {}, name), element("dd", {}, shown)));
+    }
+    return list;
+  }
+  const command = (text) => element("code", { class: "command" }, text);
+  function folded(title, text, open) {
+    const part = element("details", open ? { open: "" } : {}, element("summary", {}, title));
+    part.append(element("pre", {}, text));
+    return part;
+  }
+  function filesOf(files) {
+    const list = element("ul", { class: "paths" });
+    for (const [name, bytes] of files) list.append(element("li", {}, element("code", {}, name), ` ${bytes.toLocaleString("en")} bytes`));
+    return list;
+  }
+
+  function manifestFacts(manifest) {
+    const attempts = (manifest.attempts || []).length;
+    return listOf([
+      ["Scale", manifest.scale], ["Schedule", manifest.schedule], ["Training loops", manifest.loops_trained],
+      ["Config hash", manifest.config_sha256], ["Source hash", manifest.source_sha256], ["Commit", manifest.git_commit],
+      ["Device", manifest.device], ["World size", manifest.world_size], ["Batch", manifest.batch],
+      ["Learning rate", manifest.lr], ["Iterations", manifest.iterations],
+      ["Data", manifest.data], ["Start", manifest.start], ["End", manifest.end],
+      ["Seconds", manifest.seconds === undefined ? "" : `${Math.round(manifest.seconds)}${attempts > 1 ? ` in ${attempts} attempts` : ""}`],
+      ["Versions", Object.entries(manifest.versions || {}).map((pair) => pair.join(" ")).join(", ")],
+    ]);
+  }
+
+  function seedPart(training, seed, evaluation) {
+    const of = training.seeds[seed] || {};
+    const part = element("section", { class: "seed" }, element("h3", {}, `Seed ${seed}`));
+    part.append(of.manifest ? manifestFacts(of.manifest) : element("p", {}, "No manifest: the training has not finished."));
+    if (of.config && of.difference === undefined) part.append(element("p", {}, "A variant of no other training."));
+    if (of.difference !== undefined) part.append(folded(`Config: the difference from ${of.parent}`, of.difference || "none", true));
+    if (of.config) part.append(folded("Config, resolved", of.config));
+    if (of.log) part.append(folded(`End of the log (${of.log_path})`, of.log));
+    const files = [...(of.files || []), ...((evaluation && evaluation.files) || [])];
+    if (files.length) part.append(element("h4", {}, "Files"), filesOf(files));
+    return part;
+  }
+
+  function openDrawer(button) {
+    const row = button.closest("tr").dataset;
+    const { kind, key, heading } = button.dataset;
+    const training = data.trainings[row.training] || { seeds: {} };
+    const evaluation = data.evaluations[`${row.training}|${row.loops}`] || { seeds: {} };
+    const commands = data.commands[`${row.training}|${row.loops}`][kind];
+    const content = byId("drawer-content");
+    const cell = button.closest("td");
+    const texts = [...cell.querySelectorAll("small")].map((part) => part.textContent);
+    const next = cell.nextElementSibling;
+    const before = cell.previousElementSibling;
+    const compared = next && next.classList.contains("difference");
+    byId("drawer-heading").textContent = `${row.label}: ${heading.replace("_", " ")}`;
+    content.replaceChildren(listOf([
+      ["Ours", [button.textContent, ...texts].join("; ")],
+      ["The paper's", compared ? before.textContent : ""], ["Difference", compared ? next.textContent : ""],
+      ["Training", row.training], ["Evaluation loops", row.loops], ["Value", key],
+    ]));
+    const seeds = [...new Set([...Object.keys(training.seeds), ...Object.keys(evaluation.seeds)])];
+    const run = !button.parentElement.classList.contains("absent");
+    content.append(element("h3", {}, run ? "Makes this number again, beside the present results" : "Runs what is missing"), command(run ? commands.again : commands.run));
+    if (kind === "measurement" && training.measurement) {
+      const m = training.measurement;
+      content.append(element("h3", {}, "Measured"), listOf([
+        ["Device", m.device], ["Scale", m.scale], ["Memory", m.memory && m.memory.how], ["Commit", m.git_commit],
+        ["Source hash", m.source_sha256], ["End", m.end], ["Parameters", m.parameters], ["Checkpoint", m.checkpoint],
+        ["Versions", Object.entries(m.versions || {}).map((pair) => pair.join(" ")).join(", ")],
+      ]));
+    }
+    for (const seed of seeds) content.append(seedPart(training, seed, evaluation.seeds[seed]));
+    byId("drawer").showModal();
+    byId("drawer").scrollTop = 0;
+  }
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("button.open");
+    if (button) openDrawer(button);
+    if (event.target === byId("drawer")) byId("drawer").close();
+  });
+
+  // ------------------------------------------------------- IoU of the training samples
+
+  const ids = Object.keys(data.histograms);
+  const HALF = 0.5 - 1e-9;
+  const HIGH = 0.7 - 1e-9;
+
+  function evenness(counts) {
+    const total = counts.reduce((sum, count) => sum + count, 0);
+    if (!total) return null;
+    let entropy = 0;
+    for (const count of counts) if (count) entropy -= (count / total) * Math.log(count / total);
+    return entropy / Math.log(counts.length);
+  }
+
+  // Counts by loop of the chosen epoch (all of them summed for 0): [[bin, ...], ...]
+  function countsOf(of, choice) {
+    const epochs = ((of.counts[choice.assignment] || {})[choice.view]);
+    if (!epochs) return null;
+    const wanted = choice.epoch ? [Math.min(choice.epoch, epochs.length) - 1] : epochs.keys();
+    const sum = of.loops.map(() => of.low.map(() => 0));
+    for (const epoch of wanted) epochs[epoch].forEach((bins, loop) => bins.forEach((count, bin) => { sum[loop][bin] += count; }));
+    return sum;
+  }
+
+  function drawIoU() {
+    const choice = {
+      view: byId("iou-view").value, assignment: byId("iou-assignment").value,
+      epoch: Number(byId("iou-epoch").value), from: Number(byId("iou-from").value) - 1e-9,
+      loops: [...document.querySelectorAll("#iou-loops input:checked")].map((box) => Number(box.value)),
+    };
+    byId("iou-epoch-text").textContent = choice.epoch ? String(choice.epoch) : "all";
+    const said = [];
+    const panels = ["first", "second"].map((name) => {
+      const id = byId(`iou-${name}`).value;
+      byId(`iou-chart-${name}`).hidden = !id;
+      return id ? panel(id, name, choice, said) : null;
+    }).filter(Boolean);
+    const top = Math.max(...panels.map((one) => one.top), 0);
+    for (const one of panels) {
+      one.layout.yaxis.range = [0, top * 1.05 || 1];
+      Plotly.react(one.target, one.traces, one.layout, CONFIG);
+    }
+    byId("iou-evenness").replaceChildren(...said.map((text) => element("p", {}, text)));
+  }
+
+  function panel(id, name, choice, said) {
+    const of = data.histograms[id];
+    const counts = countsOf(of, choice);
+    const bins = of.low.map((low, bin) => bin).filter((bin) => of.low[bin] >= choice.from);
+    const shown = counts ? of.loops.map((loop, i) => [loop, counts[i]]).filter(([loop]) => choice.loops.includes(loop)) : [];
+    const total = byId("iou-unit").value === "share" ? shown.reduce((sum, [, c]) => sum + bins.reduce((s, b) => s + c[b], 0), 0) / 100 || 1 : 1;
+    const stacked = byId("iou-form").value === "stack";
+    const traces = shown.map(([loop, c]) => ({
+      name: `loop ${loop}`, x: bins.map((bin) => of.low[bin] + 0.025), y: bins.map((bin) => c[bin] / total),
+      marker: { color: COLOURS[(loop - 1) % COLOURS.length] },
+      ...(stacked ? { type: "bar", width: 0.048 } : { type: "scatter", mode: "lines+markers" }),
+    }));
+    const heights = bins.map((bin, i) => (stacked ? traces.reduce((sum, t) => sum + t.y[i], 0) : Math.max(0, ...traces.map((t) => t.y[i]))));
+    said.push(sentence(id, of, counts, shown));
+    const epoch = choice.epoch ? `epoch ${Math.min(choice.epoch, of.epochs.length)} of ${of.epochs.length}` : `all ${of.epochs.length} epochs`;
+    return {
+      target: byId(`iou-chart-${name}`), traces, top: Math.max(0, ...heights),
+      layout: layout({
+        barmode: "stack", showlegend: true, title: { text: plain(`${id}, ${epoch}`), font: { size: 14 }, x: 0.01, y: 0.99, yanchor: "top" }, margin: { l: 60, r: 10, t: 64, b: 45 },
+        xaxis: { title: { text: "IoU with the best object" }, range: [Math.max(choice.from, 0) - 0.005, 1.005] },
+        yaxis: { title: { text: total === 1 ? "count" : "share (%)" } },
+        annotations: counts ? [] : [{ text: "not recorded: this model samples once, before the refinement", showarrow: false, xref: "paper", yref: "paper", x: 0.5, y: 0.5 }],
+      }),
+    };
+  }
+
+  function sentence(id, of, counts, shown) {
+    if (!counts || !shown.length) return `${id}: nothing to show.`;
+    const upper = of.low.map((low, bin) => bin).filter((bin) => of.low[bin] >= HALF);
+    const summed = upper.map((bin) => shown.reduce((sum, [, c]) => sum + c[bin], 0));
+    const all = summed.reduce((sum, count) => sum + count, 0);
+    if (!all) return `${id}: no boxes of IoU 0.5 or more.`;
+    const high = upper.reduce((sum, bin, i) => sum + (of.low[bin] >= HIGH ? summed[i] : 0), 0);
+    const single = shown.map(([loop, c]) => [loop, evenness(upper.map((bin) => c[bin]))]);
+    const parts = single.filter(([, e]) => e !== null).map(([loop, e]) => `loop ${loop} ${e.toFixed(2)}`);
+    return `${id}: evenness ${evenness(summed).toFixed(3)} (${parts.join(", ")}), ${Math.round((100 * high) / all)} % above IoU 0.7.`;
+  }
+
+  function settleIoU() {
+    const chosen = ["iou-first", "iou-second"].map((id) => data.histograms[byId(id).value]).filter(Boolean);
+    const slider = byId("iou-epoch");
+    slider.max = Math.max(...chosen.map((of) => of.epochs.length));
+    const loops = [...new Set(chosen.flatMap((of) => of.loops))].sort((a, b) => a - b);
+    const off = new Set([...document.querySelectorAll("#iou-loops input:not(:checked)")].map((box) => Number(box.value)));
+    byId("iou-loops").replaceChildren(...loops.map((loop) => {
+      const box = element("input", { type: "checkbox", value: loop });
+      box.checked = !off.has(loop);
+      return element("label", {}, box, ` loop ${loop}`);
+    }));
+    drawIoU();
+  }
+
+  let playing = null;
+  function stop() {
+    clearInterval(playing);
+    playing = null;
+    byId("iou-play").textContent = "Play";
+  }
+  function play() {
+    if (playing) return stop();
+    const slider = byId("iou-epoch");
+    if (Number(slider.value) >= Number(slider.max)) slider.value = 0;
+    byId("iou-play").textContent = "Stop";
+    playing = setInterval(() => {
+      slider.value = Number(slider.value) + 1;
+      drawIoU();
+      if (Number(slider.value) >= Number(slider.max)) stop();
+    }, 500);
+  }
+
+  if (ids.length) {
+    byId("explore").hidden = false;
+    for (const [name, empty] of [["iou-first", false], ["iou-second", true]]) {
+      if (empty) byId(name).append(element("option", { value: "" }, "none"));
+      for (const id of ids) byId(name).append(element("option", { value: id }, id));
+      byId(name).addEventListener("change", settleIoU);
+    }
+    const [mask, , increasing] = data.figure2;
+    byId("iou-first").value = ids.includes(increasing) ? increasing : ids[0];
+    byId("iou-second").value = ids.includes(mask) && byId("iou-first").value !== mask ? mask : "";
+    for (const name of ["view", "assignment", "form", "unit", "from"]) byId(`iou-${name}`).addEventListener("change", drawIoU);
+    byId("iou-loops").addEventListener("change", drawIoU);
+    byId("iou-epoch").addEventListener("input", drawIoU);
+    byId("iou-play").addEventListener("click", play);
+    settleIoU();
+  }
+
+  // -------------------------------------------------------------------- learning curves
+
+  const trained = Object.keys(data.curves);
+  const VALIDATION = { bbox_AP: "validation: box AP", segm_AP: "validation: mask AP" };
+
+  function drawCurves() {
+    const quantity = byId("curve-quantity").value;
+    const traces = [];
+    trained.filter((id, number) => byId(`curve-of-${number}`).checked).forEach((id, number) => {
+      Object.entries(data.curves[id]).forEach(([seed, of], which) => {
+        const line = { color: COLOURS[number % COLOURS.length], dash: DASHES[(Math.floor(number / COLOURS.length) + which) % DASHES.length] };
+        const add = (x, y, more) => traces.push({ type: "scatter", mode: more ? "lines+markers" : "lines", name: plain(`${id}, seed ${seed}${more || ""}`), x, y, line });
+        if (quantity in VALIDATION) {
+          for (const [loops, points] of Object.entries(of.validation)) add(points.x, points[quantity], `, L_e = ${loops}`);
+        } else if (of.y[quantity]) add(of.x, of.y[quantity]);
+      });
+    });
+    Plotly.react(byId("curve-chart"), traces, layout({
+      height: 420, showlegend: true, margin: { l: 60, r: 10, t: 20, b: 45 }, legend: { orientation: "h", y: -0.2 },
+      xaxis: { title: { text: "epoch" } },
+      yaxis: { title: { text: plain(VALIDATION[quantity] || quantity) }, type: byId("curve-log").checked ? "log" : "linear" },
+    }), CONFIG);
+  }
+
+  if (trained.length) {
+    byId("curves-none").hidden = true;
+    byId("curves-chosen").hidden = false;
+    const runs = trained.flatMap((id) => Object.values(data.curves[id]));
+    const names = new Set(runs.flatMap((of) => Object.keys(of.y)));
+    for (const name of names) byId("curve-quantity").append(element("option", { value: name }, name));
+    if (runs.some((of) => Object.keys(of.validation).length)) {
+      for (const [name, text] of Object.entries(VALIDATION)) byId("curve-quantity").append(element("option", { value: name }, text));
+    }
+    if (names.has("loss")) byId("curve-quantity").value = "loss";
+    const wanted = ["mask_1x", "htc", "r3_naive_inc", "r3_advanced"];
+    const some = trained.some((id) => wanted.includes(id));
+    trained.forEach((id, number) => {
+      const box = element("input", { type: "checkbox", id: `curve-of-${number}` });
+      box.checked = some ? wanted.includes(id) : number < 4;
+      byId("curve-trainings").append(element("label", {}, box, ` ${id}`));
+    });
+    byId("curves-chosen").addEventListener("change", drawCurves);
+    drawCurves();
+  }
+
+  // ------------------------------------------------------------------------ the pictures
+
+  for (const part of ["boxes", "masks"]) {
+    const box = byId(`show-${part}`);
+    if (box) box.addEventListener("change", () => byId("pictures").classList.toggle(`no-${part}`, !box.checked));
+  }
+})();
