@@ -1,12 +1,17 @@
 """From a config to a detector on a device."""
 
+import copy
+from pathlib import Path
+
 import torch
 from mmengine.config import Config
 from mmengine.logging import MMLogger
 from mmengine.model.utils import revert_sync_batchnorm
 from mmengine.registry import init_default_scope
+from mmengine.utils import import_modules_from_strings
 from torch import nn
 
+from . import checkpoint
 from .draws import seed_libraries
 from .errors import UserError
 
@@ -24,25 +29,46 @@ def build_detector(cfg: Config, device: torch.device | str, seed: int | None = N
     SyncBN has no CPU form and becomes BN there. On the meta device nothing is allocated.
     """
     init_default_scope("mmdet")
+    _import_modules(cfg)
     MMLogger.get_current_instance().setLevel("WARNING")  # it tells of every tensor that it fills
     from mmdet.registry import MODELS
 
+    from .models.precision import keep_float32
+
     if seed is not None:
-        _check_trunk_weights(cfg)
+        _require_torchvision(cfg)
         seed_libraries(seed, "weights")
     device = torch.device(device)
     with torch.device("meta" if device.type == "meta" else "cpu"):
-        detector = MODELS.build(cfg.model)
+        detector = MODELS.build(copy.deepcopy(cfg.model))  # mmdet moves parts of what it is given
     if device.type == "cpu":
         detector = revert_sync_batchnorm(detector)
     if seed is not None:
+        _require_trunk_weights(cfg, detector.backbone)
         detector.init_weights()
-    return detector.to(device)
+    return keep_float32(detector).to(device)
 
 
-def _check_trunk_weights(cfg: Config) -> None:
+def _import_modules(cfg: Config) -> None:
+    """Register what the config's `custom_imports` name: one that was just resolved was never read so."""
+    wanted = cfg.get("custom_imports")
+    if not wanted:
+        return
+    try:
+        import_modules_from_strings(**wanted)
+    except ImportError as error:
+        raise UserError(
+            f"{cfg.filename}: custom_imports: {error}; install it, or correct the name"
+        ) from error
+
+
+def _trunk_weights(cfg: Config) -> str:
+    return str((cfg.model.backbone.get("init_cfg") or {}).get("checkpoint", ""))
+
+
+def _require_torchvision(cfg: Config) -> None:
     """mmengine reads torchvision:// weights through torchvision: say so before it fails in there."""
-    weights = str((cfg.model.backbone.get("init_cfg") or {}).get("checkpoint", ""))
+    weights = _trunk_weights(cfg)
     if not weights.startswith("torchvision://"):
         return
     try:
@@ -53,3 +79,24 @@ def _check_trunk_weights(cfg: Config) -> None:
             "installed; install it, or resolve with `--trunk FILE` (a ResNet-50 state dict) or "
             "`--trunk random`"
         ) from None
+
+
+def _require_trunk_weights(cfg: Config, trunk: nn.Module) -> None:
+    """mmengine says little of a broken file, and passes over weights that the trunk does not know."""
+    weights = _trunk_weights(cfg)
+    if not weights or "://" in weights:
+        return
+    found = checkpoint.load(Path(weights))
+    found = found.get("state_dict", found)
+    own = trunk.state_dict()
+    strange = [
+        name
+        for name, value in found.items()
+        if not name.startswith("fc.")
+        and (name not in own or own[name].shape != getattr(value, "shape", None))
+    ]
+    if strange or "conv1.weight" not in found:
+        raise UserError(
+            f"{weights}: not the weights of this trunk ({(strange or ['conv1.weight'])[0]} does not fit); "
+            "expected a ResNet-50 state dict as torchvision names it, or `--trunk random`"
+        )

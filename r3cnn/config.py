@@ -4,6 +4,8 @@ Layers, later ones win: the model file and its bases, the mixins of `with`, the 
 (`iou`, `options`), the scale (data, image size, schedule, network size).
 """
 
+import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,8 @@ from mmengine.config import Config, ConfigDict
 from .catalogue import Scale, Training
 from .data import annotation_file, image_folder
 from .errors import UserError
+from .files import writing
+from .options import require_kept, set_options
 from .schema import shown
 
 PAPER_CHANNELS = 256
@@ -33,14 +37,15 @@ def resolve(
     for mixin in training.mixin_files:
         cfg.merge_from_dict(_plain(Config.fromfile(mixin, import_custom_modules=False)))
     _set_thresholds(cfg, training)
-    _set_options(cfg, training)
+    set_options(cfg, training)
+    _require_weights(cfg, training)
     if scale.network:
         _shrink(cfg.model, scale.network)
     if trunk:
-        file = {"type": "Pretrained", "checkpoint": trunk}
-        cfg.model.backbone.init_cfg = None if trunk == "random" else file
+        _set_trunk(cfg, scale, trunk)
     _set_schedule(cfg, training, scale)
     _set_data(cfg, scale, data)
+    require_kept(cfg, training)
     cfg.randomness = {"seed": seed}
     cfg.r3cnn = {
         "training": training.id,
@@ -58,39 +63,67 @@ def load_config(path: str | Path) -> Config:
     if not Path(path).is_file():
         raise UserError(f"{path}: no such config file; make one with `python -m r3cnn resolve`")
     try:
-        return Config.fromfile(str(path))
-    except SyntaxError as error:
+        with writing(Path(tempfile.gettempdir(), Path(path).name)):  # mmengine makes a copy there
+            cfg = Config.fromfile(str(path))
+    except (SyntaxError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: not a config: {error}; resolve it again") from error
+    if "r3cnn" not in cfg:
+        raise UserError(f"{path}: not a resolved config (no key r3cnn); resolve it again")
+    return cfg
 
 
 def _plain(cfg: Config) -> dict:
     return cfg._cfg_dict.to_dict()
 
 
-def _set_thresholds(cfg: Config, training: Training) -> None:
-    if not training.iou:
-        return
-    if "iou_thresholds" not in cfg.model.roi_head:
+def require_loops(cfg: Config, training: Training, loops: Sequence[int]) -> None:
+    """Raise UserError where a model that does not loop is to be evaluated with other loops than its own."""
+    own = cfg.r3cnn.loops_trained
+    if "iou_thresholds" not in cfg.model.roi_head and list(loops) != [own]:
         raise UserError(
-            f"{shown(training.catalogue)}: {training.id}: iou: the model {training.model!r} does not loop; "
-            "remove `iou` or choose an R3 model"
+            f"{shown(training.catalogue)}: evaluations: {training.id}: loops: found {list(loops)}; the model "
+            f"{training.model!r} always runs {own}, expected [{own}]"
         )
-    cfg.model.roi_head.iou_thresholds = list(training.iou)
 
 
-def _set_options(cfg: Config, training: Training) -> None:
-    """Settings of the catalogue entry, keys like model.roi_head.mask_flow_in_training."""
-    for key, value in training.options.items():
-        parent, _, name = key.rpartition(".")
-        node: Any = cfg
-        for part in filter(None, parent.split(".")):
-            if not isinstance(node, dict | Config | ConfigDict) or part not in node:
-                raise UserError(
-                    f"{shown(training.catalogue)}: {training.id}: options: {key}: the config has no {part!r}; "
-                    "print it with `python -m r3cnn resolve`"
-                )
-            node = node[part]
-        node[name] = value
+def _set_thresholds(cfg: Config, training: Training) -> None:
+    head = cfg.model.roi_head
+    where = f"{shown(training.catalogue)}: {training.id}: iou"
+    if "iou_thresholds" in head and not training.iou:
+        raise UserError(
+            f"{where}: missing; the model {training.model!r} loops, expected one IoU threshold for each "
+            "training loop, such as [0.5, 0.6, 0.7]"
+        )
+    if training.iou and "iou_thresholds" not in head:
+        raise UserError(
+            f"{where}: the model {training.model!r} does not loop; remove `iou` or choose an R3 model"
+        )
+    if training.iou:
+        head.iou_thresholds = list(training.iou)
+
+
+def _require_weights(cfg: Config, training: Training) -> None:
+    head = cfg.model.roi_head
+    loops, weights = head.get("iou_thresholds", ()), head.get("loop_weights", ())
+    if len(weights) < len(loops):
+        raise UserError(
+            f"{shown(training.catalogue)}: {training.id}: iou: {len(loops)} loops, but only {len(weights)} "
+            "loop weights; give one for each loop in `options`, as model.roi_head.loop_weights"
+        )
+
+
+def _set_trunk(cfg: Config, scale: Scale, trunk: str) -> None:
+    if trunk == "random":
+        cfg.model.backbone.init_cfg = None
+        return
+    if scale.network:
+        raise UserError(
+            f"--trunk {trunk}: the small trunk of scale {scale.name} fits no file; "
+            "expected `random`, or a scale without `network`"
+        )
+    if not Path(trunk).is_file():
+        raise UserError(f"--trunk {trunk}: no such file; expected ResNet-50 weights, or `random`")
+    cfg.model.backbone.init_cfg = {"type": "Pretrained", "checkpoint": trunk}
 
 
 def _loops_trained(cfg: Config) -> int:
@@ -100,8 +133,12 @@ def _loops_trained(cfg: Config) -> int:
 
 
 def _data_facts(data: dict) -> dict:
-    sums = {f"{split}_sha256": data["splits"][split]["sha256"] for split in ("train", "val")}
-    return {"root": data["root"], "classes": len(data["classes"]), **sums}
+    facts = {"root": data["root"], "classes": len(data["classes"])}
+    for name, split in data["splits"].items():
+        facts[f"{name}_sha256"] = split["sha256"]
+        facts[f"{name}_images"] = split["image_count"]
+        facts[f"{name}_image_bytes"] = split["image_bytes"]
+    return facts
 
 
 # ------------------------------------------------------------------------------ network
@@ -208,6 +245,9 @@ def _set_data(cfg: Config, scale: Scale, data: dict | None) -> None:
         for step in loader.dataset.pipeline:
             if step.type == "Resize":
                 step.scale = tuple(scale.images)
+            elif step.type == "LoadImageFromFile":
+                step.clear()
+                step.type = "LoadCheckedImage"
     cfg.train_dataloader.batch_size = scale.per_pass
     for name in ("val_evaluator", "test_evaluator"):
         cfg[name].ann_file = str(annotation_file(root, "val"))

@@ -27,10 +27,12 @@ class IoUHistogram:
         self.counts = torch.zeros(
             loops, assignments, len(VIEWS), BINS, dtype=torch.int64, device=device
         )
+        # in float32, as the assigner compares: an IoU that reaches a threshold counts as above it
+        self.edges = torch.tensor([i / BINS for i in range(1, BINS)], device=device)
 
     def add(self, loop: int, assignment: int, view: int, iou: Tensor) -> None:
         """Count IoUs (any shape) in [0, 1]; bins are closed below, the last one on both sides."""
-        bins = (iou.detach().flatten() * BINS).long().clamp_(0, BINS - 1)
+        bins = torch.bucketize(iou.detach().flatten(), self.edges, right=True)
         self.counts[loop, assignment, view].scatter_add_(0, bins, torch.ones_like(bins))
 
     def add_sampling(

@@ -8,6 +8,7 @@ model = dict(
         _delete_=True,
         type="R3RoIHead",
         iou_thresholds=[0.5, 0.6, 0.7],
+        loop_weights=[1.0, 0.75, 0.5, 0.3],  # the authors' code; the text does not say
         bbox_roi_extractor=_base_.model.roi_head.bbox_roi_extractor,
         bbox_head=_base_.model.roi_head.bbox_head[0],
         mask_roi_extractor=_base_.model.roi_head.mask_roi_extractor,

@@ -25,7 +25,7 @@ class R3RoIHead(StandardRoIHead):
     """R3-CNN's RoI head: pooler -> box head -> refine and sample again -> mask head, looped.
 
     iou_thresholds: u_t of the training loops; their number is L_t (section 3.1; table 3).
-    loop_weights: of each loop's losses (the authors' code: 1, 0.75, 0.5, 0.3).
+    loop_weights: of each loop's losses.
     loops: L_e, loops in evaluation; L_t unless given (table 2).
     mask_flow_in_training: hand the mask head's features from loop to loop in training too, as HTC does;
         the authors' code does so in evaluation only.
@@ -36,7 +36,7 @@ class R3RoIHead(StandardRoIHead):
     def __init__(
         self,
         iou_thresholds: Sequence[float],
-        loop_weights: Sequence[float] = (1.0, 0.75, 0.5, 0.3),
+        loop_weights: Sequence[float],
         loops: int | None = None,
         mask_flow_in_training: bool = False,
         mask_flow: bool = True,
@@ -48,9 +48,11 @@ class R3RoIHead(StandardRoIHead):
                 f"loop_weights: {len(loop_weights)} weights for {len(iou_thresholds)} IoU thresholds; "
                 "give one weight for each loop"
             )
+        if loops is not None and loops < 1:
+            raise ValueError(f"loops: {loops}; expected 1 or more, or nothing for L_t")
         self.iou_thresholds = list(iou_thresholds)
         self.loop_weights = list(loop_weights)
-        self.loops = loops or len(self.iou_thresholds)
+        self.loops = len(self.iou_thresholds) if loops is None else loops
         self.mask_flow_in_training = mask_flow_in_training
         self.mask_flow = mask_flow
         super().__init__(**kwargs)

@@ -97,7 +97,11 @@ def test_proposals(training):
     rpn, train, test = cfg.model.rpn_head, cfg.model.train_cfg, cfg.model.test_cfg
     mask = id_ in MASK
     assert train.rpn_proposal.max_per_img == (1000 if mask else 2000)
-    assert (train.rpn_proposal.nms_pre, test.rpn.nms_pre, test.rpn.max_per_img) == (2000, 1000, 1000)
+    assert (train.rpn_proposal.nms_pre, test.rpn.nms_pre, test.rpn.max_per_img) == (
+        2000,
+        1000,
+        1000,
+    )
     assert train.rpn.allowed_border == (-1 if mask else 0)
     assert rpn.loss_bbox.type == ("L1Loss" if mask else "SmoothL1Loss")
     assert rpn.loss_bbox.get("beta") == (None if mask else pytest.approx(1 / 9))
@@ -113,7 +117,7 @@ def test_loops_and_samples(training):
     thresholds = THRESHOLDS.get(id_, [0.5, 0.6, 0.7])
     if id_ in R3:
         assert head.iou_thresholds == thresholds
-        assert "loop_weights" not in head  # the class's default, held below
+        assert head.loop_weights == [1.0, 0.75, 0.5, 0.3]
     elif id_ in HTC:
         assert head.stage_loss_weights == [1, 0.5, 0.25]
         assert [stage.assigner.pos_iou_thr for stage in train] == thresholds
@@ -154,7 +158,7 @@ def test_thresholds_of_evaluation(training):
     assert (test.nms.iou_threshold, test.max_per_img, test.mask_thr_binary) == (0.5, 100, 0.5)
 
 
-def test_loop_weights_are_the_authors():
+def test_the_detector_takes_its_loops_from_the_config():
     from r3cnn.building import build_detector
 
     detector = build_detector(

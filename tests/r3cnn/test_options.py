@@ -1,0 +1,79 @@
+"""An option changes its key of the config and nothing else; one without effect is refused."""
+
+import pytest
+
+from r3cnn.catalogue import Training
+from r3cnn.errors import UserError
+from r3cnn.options import require_kept, set_options
+from tests.r3cnn import tiny
+
+
+def with_option(key: str, value: object) -> Training:
+    return tiny.entry("r3_naive_inc", options={key: value})
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("model.roi_head.mask_flow_in_training", True),
+        ("model.roi_head.loop_weights", [1.0, 0.5, 0.25]),
+        ("model.test_cfg.rcnn.score_thr", 0.05),
+        ("model.backbone.with_cp", True),
+        ("model.train_cfg.rcnn.assigner.gpu_assign_thr", 100),
+        ("optim_wrapper.clip_grad", {"max_norm": 35}),
+        ("optim_wrapper.optimizer.nesterov", True),
+        ("optim_wrapper.paramwise_cfg", {"bias_lr_mult": 2.0}),
+        ("train_dataloader.dataset.filter_cfg.filter_empty_gt", False),
+    ],
+)
+def test_an_option_changes_its_key_and_nothing_else(key, value):
+    usual, cfg = tiny.config("r3_naive_inc"), tiny.config("r3_naive_inc")
+    set_options(cfg, with_option(key, value))
+    require_kept(cfg, with_option(key, value))
+    node = expected = usual._cfg_dict.to_dict()
+    *parents, name = key.split(".")
+    for part in parents:
+        node = node[part]
+    node[name] = value
+    assert cfg._cfg_dict.to_dict() == expected != usual._cfg_dict.to_dict()
+
+
+@pytest.mark.parametrize(
+    ("key", "part", "meant"),
+    [
+        ("model.roi_head.mask_flow_in_trainin", "mask_flow_in_trainin", "mask_flow_in_training"),
+        ("model.roi_hed.loops", "roi_hed", "roi_head"),
+        ("modell", "modell", "model"),
+        ("optim_wrapper.optimizer.momentun", "momentun", "momentum"),
+        ("model.roi_head.mask_head.type.x", "x", None),
+        ("model.test_cfg.rcnn.score_thresh", "score_thresh", "score_thr"),
+        ("", "", None),
+    ],
+)
+def test_an_unknown_option_is_named(key, part, meant):
+    with pytest.raises(UserError) as caught:
+        set_options(tiny.config("r3_naive_inc"), with_option(key, 1))
+    message = str(caught.value)
+    start = f"experiments/paper.yaml: r3_naive_inc: options: {key}: the config has no {part!r}; "
+    assert message.startswith(start)
+    assert message.endswith(f"(did you mean {meant}?)") or meant is None
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "found"),
+    [
+        ("optim_wrapper.optimizer.lr", 0.5, "0.005"),
+        ("train_cfg.max_epochs", 5, "2"),
+        ("train_dataloader.batch_size", 1, "4"),
+    ],
+)
+def test_an_option_that_the_scale_overwrites_is_refused(key, value, found):
+    expected = rf"options: {key}: found {value}, but the scale sets it to {found}; remove it"
+    with pytest.raises(UserError, match=expected):
+        require_kept(tiny.config("r3_naive_inc"), with_option(key, value))
+
+
+def test_an_option_of_the_network_may_be_made_smaller():
+    """The scale's rule for networks goes over what the option asks for."""
+    require_kept(tiny.config("r3_naive_inc"), with_option("model.neck.out_channels", 512))
