@@ -1,6 +1,7 @@
 """Start the processes' group: under torchrun or srun, on GPUs (NCCL) or CPUs (gloo)."""
 
 import os
+import re
 import subprocess
 
 import torch
@@ -27,7 +28,8 @@ def start(launcher: str) -> None:
             f"{'srun' if launcher == 'slurm' else 'torchrun'}, or use --launcher none"
         )
     if torch.cuda.is_available():
-        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+        # where Slurm shows each process its own GPU only, that is number 0 for all
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]) % torch.cuda.device_count())
     torch.distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
 
 
@@ -36,10 +38,16 @@ def _slurm_variables() -> dict[str, str]:
     names = {"RANK": "SLURM_PROCID", "WORLD_SIZE": "SLURM_NTASKS", "LOCAL_RANK": "SLURM_LOCALID"}
     found = {ours: os.environ[slurm] for ours, slurm in names.items() if slurm in os.environ}
     if "SLURM_STEP_NODELIST" in os.environ:
-        show = ["scontrol", "show", "hostnames", os.environ["SLURM_STEP_NODELIST"]]
-        nodes = subprocess.run(show, capture_output=True, text=True, check=True).stdout.split()
-        found["MASTER_ADDR"] = nodes[0]
+        first = _scontrol("hostnames", os.environ["SLURM_STEP_NODELIST"]).split()[0]
+        # Slurm's own address of the node: its name need not be known to the network
+        address = re.search(r"\bNodeAddr=(\S+)", _scontrol("node", first))
+        found["MASTER_ADDR"] = address[1] if address else first
         # every job of a node talks on a port of its own
         job, step = (int(os.environ.get(f"SLURM_{name}_ID", 0)) for name in ("JOB", "STEP"))
         found["MASTER_PORT"] = str(FIRST_PORT + (job * 10 + step) % PORTS)
     return found
+
+
+def _scontrol(*words: str) -> str:
+    command = ["scontrol", "show", *words]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout

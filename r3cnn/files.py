@@ -1,30 +1,81 @@
 """Files that are either whole or not there."""
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
+import re
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+
+from .errors import UserError
+
+NO_SPACE = {
+    errno.ENOSPC: "make space on its disk",
+    errno.EDQUOT: "make space in your quota",
+    errno.EFBIG: "raise the limit of file sizes (ulimit -f)",
+}
+NO_ACCESS = {
+    errno.EACCES: "give yourself the permission to write there",
+    errno.EPERM: "give yourself the permission to write there",
+    errno.EROFS: "choose a folder on a disk that can be written",
+    errno.ENOTDIR: "remove the file that stands where a folder must be",
+    errno.EEXIST: "remove the file that stands where a folder must be",
+}
+TEMPORARY = re.compile(r"\.[0-9a-f]{32}\..+")
+
+
+@contextlib.contextmanager
+def writing(path: Path, remedies: dict[int, str] = NO_SPACE) -> Iterator[None]:
+    """Inside, an OSError whose number is in `remedies` becomes a UserError that names `path`."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in remedies:
+            raise
+        raise UserError(
+            f"{path}: cannot be written ({os.strerror(error.errno)}); "
+            f"{remedies[error.errno]}, then run the same command again"
+        ) from error
 
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Give a temporary name beside `path` (same suffix); on success it becomes `path`.
 
-    After an error the temporary file is removed and an older `path` is left as it was.
+    After an error the temporary file is removed and an older `path` is left as it was. Raises UserError
+    where the disk is full or the folder cannot be written; the latter at once.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{uuid.uuid4().hex}.{path.name}")
+    with writing(path, NO_ACCESS | NO_SPACE):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.touch(exist_ok=False)
     try:
-        yield temporary
-        with open(temporary, "rb") as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
+        with writing(path):
+            yield temporary
+            _flush(temporary)
+            os.replace(temporary, path)
+            _flush(path.parent)  # or the new name may be lost with the machine's power
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what a killed writer left under a temporary name; for the folder's only writer."""
+    for path in Path(folder).glob(".*"):
+        if TEMPORARY.fullmatch(path.name):
+            path.unlink()
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:

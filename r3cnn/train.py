@@ -4,45 +4,43 @@ The loop is our own, not mmengine's Runner: it continues in the middle of an epo
 (seed, epoch, image) only, and its checkpoints hold tensors and plain types only.
 """
 
+import contextlib
 import logging
 import math
-import shutil
-import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
 from mmengine import dist
 from mmengine.config import Config
-from mmengine.optim import build_optim_wrapper
+from mmengine.optim import AmpOptimWrapper, build_optim_wrapper
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 
-from . import checkpoint, provenance
+from . import checkpoint, distributed, finite, lease
 from .building import build_detector, choose_device
 from .data.loading import (
     KeyedDataset,
+    batches,
     build_dataset,
     collate,
     passes_of_epoch,
     passes_of_rank,
+    require_checked_annotations,
     steps_of_epoch,
     wide_images,
 )
 from .draws import SamplerTaps
 from .errors import UserError
-from .files import replacing, sha256_of, write_atomically, write_json
-from .iou_histogram import rows_of_epoch, to_csv
+from .files import sha256_of
+from .publishing import publish
 from .schedule import learning_rate
+from .stopping import CHECKPOINT_MINUTES, Interrupted, StopRequest, heed_parent_only
 from .train_log import TrainLog
 
 log = logging.getLogger(__name__)
-TO_BE_CONTINUED = 85
-
-
-class Interrupted(Exception):
-    """A signal asked for an end; a checkpoint was written, the same command goes on from it."""
 
 
 class Trainer:
@@ -54,9 +52,11 @@ class Trainer:
 
     def __init__(self, cfg: Config, state: Path) -> None:
         self.cfg, self.state = cfg, state
+        self.config_sha256: str | None = None
         self.device = choose_device()
         self.rank, self.world = dist.get_rank(), dist.get_world_size()
         self.seed = cfg.randomness.seed
+        require_checked_annotations(cfg.train_dataloader, cfg.r3cnn.data, "train")
         self.dataset = build_dataset(cfg.train_dataloader)
         if len(self.dataset) == 0:
             raise UserError(
@@ -76,7 +76,7 @@ class Trainer:
         self.epochs = cfg.train_cfg.max_epochs
         self.step = 0
         self.counts: list[Tensor] = []  # (L, A, 3, B) of each finished epoch, over all processes
-        self.stop_signal: int | None = None
+        self.stop = StopRequest()
         self.log = TrainLog(state, self.rank == 0)
 
     def _distributed(self, detector: nn.Module) -> nn.Module:
@@ -85,12 +85,18 @@ class Trainer:
         devices = [self.device.index] if self.device.type == "cuda" else None
         return DistributedDataParallel(detector, device_ids=devices, broadcast_buffers=False)
 
+    @property
+    def steps(self) -> int:
+        """Steps of the whole training."""
+        return self.epochs * self.steps_per_epoch
+
     # ------------------------------------------------------------------ state
 
     def resume(self) -> None:
         """Go on from the newest readable checkpoint of the state folder, if there is one."""
-        found = checkpoint.load_newest(self.state / "checkpoints")
+        found = self._newest_checkpoint()
         if found is not None:
+            self._require_own(found)
             self.detector.load_state_dict(found["state_dict"])
             self.optim.load_state_dict(found["optimizer"])
             self.step = found["step"]
@@ -98,61 +104,104 @@ class Trainer:
             if self.rank == 0:  # the counts are those of all processes together
                 self.taps.histogram.counts.copy_(found["counts_of_epoch"])
             log.info("resuming after step %d of %d", self.step, self.steps)
-        self.log.begin(self.step)
+        self.log.begin(self.step, self.steps)
 
-    @property
-    def steps(self) -> int:
-        """Steps of the whole training."""
-        return self.epochs * self.steps_per_epoch
+    def _newest_checkpoint(self) -> dict | None:
+        """The same one in all processes: the first chooses, and sets broken ones aside."""
+        folder = self.state / "checkpoints"
+        found = checkpoint.load_newest(folder) if self.rank == 0 else None
+        chosen = [found and found["step"]]
+        dist.broadcast_object_list(chosen)
+        if self.rank > 0 and chosen[0] is not None:
+            found = checkpoint.load(checkpoint.path_of_step(folder, chosen[0]))
+        return found
+
+    def _require_own(self, found: dict) -> None:
+        """Raise UserError for a checkpoint that another network or another number of processes wrote."""
+        anew = f"or remove {self.state} to train anew"
+        if found["batch"] != self.batch:
+            raise UserError(
+                f"{self.state}: trained with {found['batch']} images a step so far, this run makes it "
+                f"{self.batch} on {self.world} processes; take as many processes as before, {anew}"
+            )
+        mine, theirs = (
+            _shapes(state) for state in (self.detector.state_dict(), found["state_dict"])
+        )
+        if mine != theirs:
+            differing = sorted(name for name, _ in mine.items() ^ theirs.items())
+            raise UserError(
+                f"{self.state}: its checkpoint is of another network than this config now builds "
+                f"({differing[0]} differs); go back to the sources that trained it, {anew}"
+            )
 
     def content(self) -> dict:
         """A checkpoint's content."""
         counts = self.taps.histogram.counts
+        earlier = torch.stack(self.counts) if self.counts else counts.new_zeros(0, *counts.shape)
         return {
             "state_dict": self.detector.state_dict(),
             "optimizer": self.optim.state_dict(),
             "step": self.step,
-            "counts": torch.stack(self.counts)
-            if self.counts
-            else counts.new_zeros(0, *counts.shape),
+            "batch": self.batch,
+            "counts": earlier,
             "counts_of_epoch": counts,
         }
 
     def save(self) -> None:
         """Write a checkpoint of this step. Counts of an unfinished epoch are those of all processes."""
+        finite.require_finite_weights(self.state, self.step, self.detector.state_dict())
         mine = self.taps.histogram.counts
-        total = mine.clone()
-        dist.all_reduce(total)
-        self.taps.histogram.counts = total
+        self.taps.histogram.counts = self._total_counts()
         if self.rank == 0:
+            self.log.before_checkpoint()
             checkpoint.save_step(self.state / "checkpoints", self.step, self.content())
-            self.log.checkpoint_written()
         self.taps.histogram.counts = mine
         dist.barrier()
 
+    def _total_counts(self) -> Tensor:
+        total = self.taps.histogram.counts.clone()
+        dist.all_reduce(total)
+        return total
+
     # ------------------------------------------------------------------- loop
 
-    def run(self) -> None:
-        """Train to the end. Raises Interrupted after a signal, UserError at a loss that is not finite."""
+    def run(self, owned: lease.Lease | None = None, seconds: float = math.inf) -> None:
+        """Train to the end, with a checkpoint after every epoch and within one every so many seconds.
+
+        Raises Interrupted after a signal; UserError at a loss that is not finite, or where the lease
+        was lost.
+        """
+        if self._any(bool(self.stop))[0] and self.step < self.steps:
+            raise Interrupted(f"a signal came; nothing trained after step {self.step}")
         while self.step < self.steps:
             epoch, first = divmod(self.step, self.steps_per_epoch)
-            batches = iter(self._loader(epoch, first))
-            for _ in range(first, self.steps_per_epoch):
-                self._train_step(epoch, batches)
-                if self._asked_to_stop():
-                    self.save()
-                    raise Interrupted(
-                        f"stopped by signal {self.stop_signal} after step {self.step}"
-                    )
-            self._end_epoch()
-            self.save()
+            self._run_epoch(epoch, batches(self._loader(epoch, first)), owned, seconds)
+
+    def _run_epoch(
+        self, epoch: int, data: Iterator[dict], owned: lease.Lease | None, seconds: float
+    ) -> None:
+        """Train the rest of an epoch."""
+        saved, ended = time.monotonic(), False
+        while not ended:
+            self._train_step(epoch, data)
+            ended = self.step % self.steps_per_epoch == 0
+            if ended:
+                self._end_epoch()
+            stop, due = self._any(bool(self.stop), time.monotonic() - saved >= seconds)
+            if stop or due or ended:
+                if owned:
+                    owned.require()
+                self.save()
+                saved = time.monotonic()
+            if stop and self.step < self.steps:
+                raise Interrupted(f"a signal came; stopped after step {self.step}")
 
     def run_steps(self, steps: int) -> None:
         """Train a few steps of the first epoch and keep nothing; for measuring."""
-        self.log.begin(0)
-        batches = iter(self._loader(0, 0))
+        self.log.begin(0, self.steps)
+        data = batches(self._loader(0, 0))
         for _ in range(min(steps, self.steps_per_epoch)):
-            self._train_step(0, batches)
+            self._train_step(0, data)
 
     def _loader(self, epoch: int, first_step: int) -> DataLoader:
         passes = passes_of_epoch(self.wide, self.per_pass, self.seed, epoch)
@@ -164,9 +213,10 @@ class Trainer:
             batch_sampler=list(mine),
             num_workers=self.cfg.train_dataloader.num_workers,
             collate_fn=collate,
+            worker_init_fn=heed_parent_only,
         )
 
-    def _train_step(self, epoch: int, batches) -> None:
+    def _train_step(self, epoch: int, data: Iterator[dict]) -> None:
         """Forward and backward of this process's passes, one step of the optimiser."""
         begin = time.perf_counter()
         rate = learning_rate(self.cfg, self.step, self.steps_per_epoch, self.batch)
@@ -174,17 +224,21 @@ class Trainer:
             group["lr"] = rate
         passes = self.passes_per_step // self.world
         totals: dict[str, Tensor] = {}
+        images: list[int] = []
         for i in range(passes):
-            data = self.detector.data_preprocessor(next(batches), True)
-            ids = [sample.img_id for sample in data["data_samples"]]
+            batch = self.detector.data_preprocessor(next(data), True)
+            ids = [sample.img_id for sample in batch["data_samples"]]
+            images += ids
             self.taps.begin(epoch, ids)
             last = i == passes - 1
             with self._no_sync(until_last=not last), self.optim.optim_context(self.model):
-                loss, terms = self.detector.parse_losses(self.model(**data, mode="loss"))
-                self._check_finite(terms, ids)
+                loss, terms = self.detector.parse_losses(self.model(**batch, mode="loss"))
+                finite.require_finite_losses(self.state, self.step + 1, ids, terms)
                 self.optim.backward(loss / passes)
             for name, value in terms.items():
                 totals[name] = totals.get(name, 0) + value.detach() / passes
+        if not isinstance(self.optim, AmpOptimWrapper):  # which skips the steps that overflow
+            finite.require_finite_gradients(self.state, self.step + 1, images, self.detector)
         self.optim.step()
         self.optim.zero_grad()
         self.step += 1
@@ -193,17 +247,7 @@ class Trainer:
     def _no_sync(self, until_last: bool):
         if until_last and self.world > 1:
             return self.model.no_sync()
-        return torch.enable_grad()
-
-    def _check_finite(self, terms: dict[str, Tensor], ids: list[int]) -> None:
-        """Stop before a bad gradient touches the weights; the last good checkpoint stays."""
-        if torch.isfinite(terms["loss"]):
-            return
-        bad = [name for name, value in terms.items() if not torch.isfinite(value)]
-        raise UserError(
-            f"{self.state}: iteration {self.step + 1}, images {ids}: {', '.join(bad)} not finite; the last "
-            "checkpoint is kept; look at these images, or lower `lr` in the scale"
-        )
+        return contextlib.nullcontext()
 
     def _log_step(self, epoch: int, rate: float, totals: dict[str, Tensor], seconds: float) -> None:
         if self.world > 1:
@@ -215,69 +259,63 @@ class Trainer:
                 {**place, **values, "seconds": round(seconds, 4)}, self.steps, self.epochs
             )
 
-    def _asked_to_stop(self) -> bool:
-        """Whether any process was sent a signal; all agree, so that all write the same step."""
+    def _any(self, *asked: bool) -> list[bool]:
+        """For each question whether any process says yes; all agree, so that all write the same step."""
         if self.world == 1:
-            return self.stop_signal is not None
-        flag = torch.tensor(float(self.stop_signal is not None), device=self.device)
-        dist.all_reduce(flag, op="max")
-        return bool(flag)
+            return list(asked)
+        flags = torch.tensor(asked, dtype=torch.float32, device=self.device)
+        dist.all_reduce(flags, op="max")
+        return flags.bool().tolist()
 
     def _end_epoch(self) -> None:
-        counts = self.taps.histogram.counts
-        total = counts.clone()
-        dist.all_reduce(total)
-        self.counts.append(total)
-        counts.zero_()
-
-    # ---------------------------------------------------------------- results
-
-    def publish(self, config: Path, out: Path) -> None:
-        """Write the results of a finished training: the manifest last."""
-        rows = [row for i, counts in enumerate(self.counts, 1) for row in rows_of_epoch(i, counts)]
-        write_atomically(out / "iou_histogram.csv", to_csv(rows))
-        with replacing(out / "train.jsonl") as temporary:
-            shutil.copyfile(self.log.path, temporary)
-        checkpoint.save(out / "checkpoint.pth", self.content())
-        write_json(out / "manifest.json", self.manifest(config))
-
-    def manifest(self, config: Path) -> dict:
-        """What was run, on what, by what, at what cost."""
-        facts = self.cfg.r3cnn
-        attempts = self.log.attempts
-        return {
-            **{
-                key: facts[key]
-                for key in ("training", "seed", "scale", "schedule", "loops_trained")
-            },
-            "config_sha256": sha256_of(config),
-            **provenance.record(),
-            "world_size": self.world,
-            "batch": self.batch,
-            "lr": self.cfg.optim_wrapper.optimizer.lr
-            * self.batch
-            / self.cfg.auto_scale_lr.base_batch_size,
-            "data": facts.data,
-            "iterations": self.step,
-            "epochs": self.epochs,
-            "start": attempts[0]["start"],
-            "end": attempts[-1]["end"],
-            "attempts": attempts,
-            "seconds": round(sum(attempt["seconds"] for attempt in attempts), 3),
-        }
+        self.counts.append(self._total_counts().cpu())
+        self.taps.histogram.counts.zero_()
 
 
-def train(config: Path, cfg: Config, out: Path, state: Path, launcher: str = "none") -> None:
+def _shapes(state: dict[str, Tensor]) -> dict[str, torch.Size]:
+    return {name: value.shape for name, value in state.items()}
+
+
+def train(
+    config: Path,
+    cfg: Config,
+    out: Path,
+    state: Path,
+    launcher: str = "none",
+    minutes: float = CHECKPOINT_MINUTES,
+    stop: StopRequest | None = None,
+) -> None:
     """Train `cfg` (read from `config`) and write its results to `out`; `state` survives a stop.
 
-    launcher: `none` for one process, `pytorch` under torchrun, `slurm` under srun.
+    launcher: `none` for one process, `pytorch` under torchrun, `slurm` under srun; minutes: the longest time
+    between two checkpoints; stop: who listens for signals already. A config has its own part of `state`:
+    an edited one starts anew.
     """
-    if launcher != "none":
-        dist.init_dist(launcher, backend="nccl" if torch.cuda.is_available() else "gloo")
-    trainer = Trainer(cfg, state)
-    for number in (signal.SIGTERM, signal.SIGUSR1):
-        signal.signal(number, lambda got, _frame: setattr(trainer, "stop_signal", got))
-    trainer.resume()
-    trainer.run()
-    if trainer.rank == 0:
-        trainer.publish(config, out)
+    if stop is None:
+        stop = StopRequest()
+        stop.listen()
+    distributed.start(launcher)
+    first = dist.get_rank() == 0
+    with lease.hold(state) if first else contextlib.nullcontext() as owned:
+        dist.barrier()
+        digest = sha256_of(config)
+        own = state / digest[:12]
+        if first:
+            _tell_of_other_configs(state, own)
+        trainer = Trainer(cfg, own)
+        trainer.config_sha256, trainer.stop = digest, stop
+        trainer.resume()
+        trainer.run(owned, minutes * 60)
+        if first:
+            owned.require()
+            publish(trainer, out)
+
+
+def _tell_of_other_configs(state: Path, own: Path) -> None:
+    others = [path.name for path in state.iterdir() if path.is_dir() and path != own]
+    if others and not own.exists():
+        log.warning(
+            "%s: the config has changed, the training starts anew in %s; what other configs left in %s "
+            "is kept until you remove it",
+            state, own.name, ", ".join(sorted(others)),
+        )  # fmt: skip

@@ -1,15 +1,17 @@
-"""The log of a training: one JSON line a step, and what each attempt cost."""
+"""The log of a training: one JSON line a step, and what each attempt ran on and cost."""
 
 import json
 import logging
+import os
 import time
 from pathlib import Path
 
 from . import provenance
-from .files import write_atomically, write_json
+from .files import NO_ACCESS, NO_SPACE, write_atomically, write_json, writing
 
 log = logging.getLogger(__name__)
 SECONDS_BETWEEN_MESSAGES = 10
+COST = ("start", "end", "seconds", "host")
 
 
 class TrainLog:
@@ -19,11 +21,15 @@ class TrainLog:
         self.path, self.attempts_path = state / "train.jsonl", state / "attempts.json"
         self.writes = writes
         self.attempts: list[dict] = []
+        self.runs_on: dict = {}
         self.began = self.spoke = time.monotonic()
         self.file = None
 
-    def begin(self, step: int) -> None:
-        """Start an attempt after `step`: lines of later steps were not kept by a checkpoint and go."""
+    def begin(self, step: int, steps: int) -> None:
+        """Start an attempt after `step`; none where all `steps` are done and only published again.
+
+        Lines of later steps were not kept by a checkpoint and go.
+        """
         if not self.writes:
             return
         kept = []
@@ -31,33 +37,58 @@ class TrainLog:
             for line in self.path.read_text(encoding="utf-8").splitlines():
                 if line.endswith("}") and json.loads(line)["iteration"] <= step:
                     kept.append(line + "\n")
+        if len(kept) != step:
+            log.warning("%s: %d lines of %d steps are left", self.path, len(kept), step)
         write_atomically(self.path, "".join(kept))
         if self.attempts_path.exists():
             self.attempts = json.loads(self.attempts_path.read_text(encoding="utf-8"))
+        self.runs_on = provenance.record()
+        if step == steps and self.attempts:
+            log.info("finished on %s; published again", self.attempts[-1]["end"])
+        else:
+            self._begin_attempt()
+        if self._other_sources():
+            log.warning("%s: trained by other sources than the present ones", self.path.parent)
+
+    def _begin_attempt(self) -> None:
         start = provenance.now()
-        self.attempts.append(
-            {"start": start, "end": start, "seconds": 0.0, "host": provenance.host()}
-        )
-        self.file = open(self.path, "a", encoding="utf-8")  # noqa: SIM115 - open as long as we train
+        about = {"start": start, "end": start, "seconds": 0.0, "host": provenance.host()}
+        self.attempts.append({**about, **self.runs_on})
+        write_json(self.attempts_path, self.attempts)
+        with writing(self.path, NO_ACCESS | NO_SPACE):
+            self.file = open(self.path, "a", encoding="utf-8")  # noqa: SIM115 - as long as we train
 
     def write(self, line: dict, steps: int, epochs: int) -> None:
-        """Append a step's line; every few seconds say how far we are."""
-        self.file.write(json.dumps(line) + "\n")
-        self.file.flush()
-        self._time_attempt()
+        """Append a step's line; every few seconds say how far we are, and keep what it cost."""
+        with writing(self.path):
+            self.file.write(json.dumps(line) + "\n")
+            self.file.flush()
         if time.monotonic() - self.spoke >= SECONDS_BETWEEN_MESSAGES or line["iteration"] == steps:
             self.spoke = time.monotonic()
+            self._time_attempt()
             left = (steps - line["iteration"]) * line["seconds"]
             log.info(
                 "epoch %d/%d, step %d/%d, loss %.3f, %.2f s a step, about %d s left",
                 line["epoch"], epochs, line["iteration"], steps, line["loss"], line["seconds"], left,
             )  # fmt: skip
 
-    def checkpoint_written(self) -> None:
-        """Keep what the attempt has cost so far."""
+    def before_checkpoint(self) -> None:
+        """Bring the lines to the disk: a checkpoint must not outlive the log of its steps."""
+        with writing(self.path):
+            os.fsync(self.file.fileno())
         self._time_attempt()
-        write_json(self.attempts_path, self.attempts)
+
+    def provenance(self) -> dict:
+        """What trained: the last attempt's record, and the hash of other sources where any attempt had them."""
+        last = {key: value for key, value in self.attempts[-1].items() if key not in COST}
+        other = self._other_sources()
+        return {**last, "source_sha256": other[0]} if other else last
+
+    def _other_sources(self) -> list[str]:
+        hashes = [attempt["source_sha256"] for attempt in self.attempts]
+        return [found for found in hashes if found != self.runs_on["source_sha256"]]
 
     def _time_attempt(self) -> None:
         seconds = round(time.monotonic() - self.began, 3)
         self.attempts[-1].update(end=provenance.now(), seconds=seconds)
+        write_json(self.attempts_path, self.attempts)

@@ -24,13 +24,13 @@ class Segmentation(NamedTuple):
 SOUND = Segmentation()
 
 
-def read(path: Path) -> tuple[dict, str]:
+def read(path: Path, whole: bool = False) -> tuple[dict, str]:
     """The content of an annotation file and the SHA-256 of its bytes.
 
-    Every `segmentation` is a `Segmentation` in what is returned. Raises UserError where the
-    file is no JSON object with the lists of COCO, each of objects.
+    Unless it is wanted whole, every `segmentation` is a `Segmentation` in what is returned. Raises
+    UserError where the file is no JSON object with the lists of COCO, each of objects.
     """
-    content, digest = read_json(path, _keep_verdict)
+    content, digest = read_json(path, None if whole else _keep_verdict)
     if not isinstance(content, dict):
         raise UserError(
             f"{path}: a JSON {type(content).__name__} found, expected an object with the keys "

@@ -1,14 +1,16 @@
 """Which images a step trains on, and with which augmentation: a function of (seed, epoch) alone."""
 
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
 from mmengine.registry import init_default_scope
-from torch.utils.data import Dataset
+from torch.utils.data import DataLoader, Dataset
 
 from ..draws import key, seed_libraries
 from ..errors import UserError
+from ..files import sha256_of
 
 
 class KeyedDataset(Dataset):
@@ -28,14 +30,37 @@ class KeyedDataset(Dataset):
 
 
 def build_dataset(loader_cfg: dict) -> Dataset:
-    """mmdet's data set of a dataloader's config. Raises UserError where its annotation file is missing."""
+    """mmdet's data set of a dataloader's config. Raises UserError where its annotations cannot be read."""
     init_default_scope("mmdet")
     from mmdet.registry import DATASETS
 
-    annotations = loader_cfg["dataset"]["ann_file"]
-    if not Path(annotations).is_file():
-        raise UserError(f"{annotations}: no such annotation file; check the config's data folder")
-    return DATASETS.build(loader_cfg["dataset"])
+    from . import transforms  # noqa: F401 - registers what the pipelines name
+
+    annotations = _existing(loader_cfg)
+    try:
+        return DATASETS.build(loader_cfg["dataset"])
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise UserError(
+            f"{annotations}: not JSON in UTF-8 ({error}); the file may be cut off: fetch or write it again"
+        ) from error
+
+
+def _existing(loader_cfg: dict) -> Path:
+    file = Path(loader_cfg["dataset"]["ann_file"])
+    if not file.is_file():
+        raise UserError(f"{file}: no such annotation file; check the config's data folder")
+    return file
+
+
+def require_checked_annotations(loader_cfg: dict, facts: dict | None, split: str) -> None:
+    """Raise UserError where the annotation file is not the one whose checksum the config keeps."""
+    file = _existing(loader_cfg)
+    expected = (facts or {}).get(f"{split}_sha256")
+    if expected and sha256_of(file) != expected:
+        raise UserError(
+            f"{file}: sha256 {sha256_of(file)[:12]}... found, expected {expected[:12]}... of the data that "
+            "the config was made for; put that file back, or check the data and resolve the config again"
+        )
 
 
 def wide_images(dataset: Dataset) -> list[bool]:
@@ -78,3 +103,12 @@ def steps_of_epoch(passes: int, per_step: int) -> int:
 def collate(samples: list[dict]) -> dict[str, list]:
     """Samples as mmdet packs them, to the lists that its data preprocessor takes."""
     return {name: [sample[name] for sample in samples] for name in samples[0]}
+
+
+def batches(loader: DataLoader) -> Iterator[dict[str, list]]:
+    """The loader's batches; a UserError of a worker comes as its traceback, and leaves as its message."""
+    try:
+        yield from loader
+    except UserError as error:
+        last_line = str(error).rstrip().splitlines()[-1]
+        raise UserError(last_line.removeprefix(f"{UserError.__module__}.UserError: ")) from error
