@@ -20,6 +20,14 @@ SCALE_SCHEMA = REPO / "workflow" / "schemas" / "scale.schema.yaml"
 
 
 @dataclasses.dataclass(frozen=True)
+class Weights:
+    """A checkpoint that takes the place of training: a file's path or an address, and its SHA-256."""
+
+    source: str
+    sha256: str
+
+
+@dataclasses.dataclass(frozen=True)
 class Training:
     """One line of `trainings:`; `model` and `mixins` as written there, the files found for them."""
 
@@ -32,6 +40,7 @@ class Training:
     mixin_files: tuple[Path, ...]
     options: dict[str, object]
     catalogue: Path
+    weights: Weights | None = None
 
     @property
     def loops(self) -> int:
@@ -40,12 +49,14 @@ class Training:
 
     def settings(self) -> dict[str, object]:
         """The line as plain values with defaults: equal where two lines mean the same."""
+        weights = {"weights": self.weights.sha256} if self.weights else {}
         return {
             "model": self.model,
             "schedule": self.schedule,
             "iou": list(self.iou),
             "with": list(self.mixins),
             "options": _ordered(self.options),
+            **weights,
         }
 
     def config_files(self) -> list[Path]:
@@ -198,7 +209,22 @@ def _training(file: Path, id_: str, entry: dict) -> Training:
         mixin_files=mixin_files,
         options=entry.get("options", {}),
         catalogue=file,
+        weights=_weights(file, key, entry.get("weights")),
     )
+
+
+def _weights(file: Path, key: str, entry: dict | None) -> Weights | None:
+    if entry is None:
+        return None
+    if "address" in entry:
+        return Weights(entry["address"], entry["sha256"])
+    path = file.parent / entry["file"]
+    if not path.is_file():
+        raise UserError(
+            f"{shown(file)}: {key}.weights.file: no file {entry['file']!r}; "
+            f"expected a path relative to the folder of {file.name}"
+        )
+    return Weights(str(path), entry["sha256"])
 
 
 def _named(file: Path, key: str, kind: str, name: str, folder: Path) -> Path:

@@ -2,14 +2,19 @@
 
 import json
 import logging
+import re
 import sys
 from pathlib import Path
 
 import click
 
+from .cli_data import coco, trunk, weights
+from .cli_run import estimate, status
 from .errors import UserError
+from .stopping import CHECKPOINT_MINUTES
 
 FILE = click.Path(path_type=Path)
+OPTION = re.compile(r"--?[a-z]")
 log = logging.getLogger(__name__)
 
 
@@ -49,18 +54,26 @@ class Loops(click.Command):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         spread, several = [], False
         for arg in args:
-            if several and arg.isdigit():
+            if arg == "--loops":
+                several = True
+            elif several and not OPTION.match(arg):
                 spread += ["--loops", arg]
-                continue
-            several = arg == "--loops"
-            if not several:
+            else:
+                several = False
                 spread.append(arg)
         return super().parse_args(ctx, spread)
 
 
 @main.group()
 def data() -> None:
-    """Make and check data."""
+    """Make, fetch and check data."""
+
+
+main.add_command(status)
+main.add_command(estimate)
+main.add_command(weights)
+data.add_command(coco)
+data.add_command(trunk)
 
 
 @data.command()
@@ -122,12 +135,14 @@ def resolve(
     \b
     Example: python -m r3cnn resolve --training htc --scale paper --out htc.py
     """
+    from .config import require_loops
     from .config import resolve as resolve_config
     from .files import write_atomically
 
-    entry, settings = _entry(catalogue, training, scale)
-    checked = _read_json(data_file) if data_file else None
+    entry, settings, loops = _entry(catalogue, training, scale)
+    checked = _read_checked_data(data_file) if data_file else None
     cfg = resolve_config(entry, settings, seed, checked, trunk)
+    require_loops(cfg, entry, loops)
     write_atomically(out, cfg.pretty_text)
 
 
@@ -140,22 +155,34 @@ def resolve(
 @click.option(
     "--launcher", type=click.Choice(["none", "pytorch", "slurm"]), default="none", show_default=True
 )
-def train(config: Path, out: Path, state: Path, launcher: str) -> None:
+@click.option(
+    "--minutes",
+    type=click.FloatRange(min=0),
+    default=CHECKPOINT_MINUTES,
+    show_default=True,
+    help="Longest time between two checkpoints; no effect on the result.",
+)
+def train(config: Path, out: Path, state: Path, launcher: str, minutes: float) -> None:
     """Train; goes on by itself from what an earlier attempt left in the state folder.
 
-    Exit code 85 means: a signal came, a checkpoint is written, run the same command again.
+    Exit code 85 means: a signal came, a checkpoint is written, run the same command again. SIGTERM and
+    SIGUSR1 do this, and so does the end of the process that started the training.
 
     \b
     Example: python -m r3cnn train --config config.py --out trained --state state
     """
+    from .stopping import TO_BE_CONTINUED, Interrupted, StopRequest, end_with_parent
+
+    stop = StopRequest()
+    stop.listen()  # before the imports below, which take seconds: a signal must not be lost
+    end_with_parent()
     from .config import load_config
-    from .train import TO_BE_CONTINUED, Interrupted
     from .train import train as run
 
     try:
-        run(config, load_config(config), out, state, launcher)
-    except Interrupted as stop:
-        log.warning("%s; run the same command to go on", stop)
+        run(config, load_config(config), out, state, launcher, minutes, stop)
+    except Interrupted as stopped:
+        log.warning("%s; run the same command to go on", stopped)
         sys.exit(TO_BE_CONTINUED)
 
 
@@ -201,7 +228,12 @@ def score(predictions: Path, loops: int, annotations: Path, out: Path) -> None:
 @click.option("--catalogue", type=FILE, help="A catalogue of your own beside the paper's.")
 @click.option("--config", type=FILE, help="Resolved config of the model whose speed is measured.")
 @click.option("--checkpoint", type=FILE, help="Its trained weights.")
-@click.option("--loops", multiple=True, type=click.IntRange(min=1), help="Every L_e to time.")
+@click.option(
+    "--loops",
+    multiple=True,
+    type=click.IntRange(min=1),
+    help="Every L_e to time; its own without it.",
+)
 @click.option("--out", required=True, type=FILE, help="JSON file to write.")
 def measure(
     training: str,
@@ -222,33 +254,79 @@ def measure(
 
     if (config is None) != (checkpoint is None):
         raise click.UsageError("--config and --checkpoint go together: speed needs a trained model")
-    entry, paper = _entry(catalogue, training, "paper")
+    entry, paper, own = _entry(catalogue, training, "paper")
     cfg = load_config(config) if config else None
-    run(training, resolve_config(entry, paper, seed=0), out, cfg, checkpoint, loops)
+    run(training, resolve_config(entry, paper, seed=0), out, cfg, checkpoint, loops or own)
+
+
+@main.command()
+@click.argument("source", metavar="IN", type=FILE)
+@click.argument("out", metavar="OUT", type=FILE)
+@click.option(
+    "--trust", is_flag=True, help="I trust where IN comes from: reading it runs its code."
+)
+@click.option("--sha256", metavar="HEX", help="The checksum of the file that I trust.")
+def convert(source: Path, out: Path, trust: bool, sha256: str | None) -> None:
+    """Turn a foreign (pickled) checkpoint into one of tensors and plain types.
+
+    \b
+    Example: python -m r3cnn convert --trust --sha256 0f3b... epoch_12.pth weights.pth
+    """
+    from .convert import convert as run
+
+    run(source, out, trust, sha256)
+
+
+@main.command()
+@click.option("--scale", help="A scale: the disk, memory and data that it needs.")
+@click.option(
+    "--data", "folder", type=FILE, help="The data folder to check; the scale's without it."
+)
+def doctor(scale: str | None, folder: Path | None) -> None:
+    """Check the installation and the machine; say what to do about each finding.
+
+    \b
+    Example: python -m r3cnn doctor --scale paper --data data/coco
+    """
+    from .doctor import BROKEN, examine
+
+    findings = list(examine(scale, folder))
+    for finding in findings:
+        click.echo(finding)
+    if any(finding.state == BROKEN for finding in findings):
+        sys.exit(1)
 
 
 @main.command()
 def sources() -> None:
-    """Print the hash of the method's sources; comments and layout do not count."""
+    """Print the hash of the method's sources; comments and layout do not count.
+
+    \b
+    Example: python -m r3cnn sources
+    """
     from .provenance import source_hash
 
     click.echo(source_hash())
 
 
 def _entry(catalogue: Path | None, training: str, scale: str):
+    """A training of the catalogue, the scale, and the L_e with which it is evaluated."""
     from .catalogue import load_catalogue, load_scale
     from .schema import choice
 
-    trainings = load_catalogue(catalogue).trainings
-    if training not in trainings:
-        raise UserError(f"--training {training}: unknown id; {choice(training, trainings)}")
-    return trainings[training], load_scale(scale)
+    known = load_catalogue(catalogue)
+    if training not in known.trainings:
+        raise UserError(f"--training {training}: unknown id; {choice(training, known.trainings)}")
+    return known.trainings[training], load_scale(scale), known.evaluations[training]
 
 
-def _read_json(path: Path) -> dict:
+def _read_checked_data(path: Path) -> dict:
+    remedy = "make it with `python -m r3cnn data check`"
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise UserError(
-            f"{path}: cannot be read ({error}); make it with `python -m r3cnn data check`"
-        ) from error
+        raise UserError(f"{path}: cannot be read ({error}); {remedy}") from error
+    expected = {"root", "classes", "splits"}
+    if not isinstance(content, dict) or not expected <= content.keys():
+        raise UserError(f"{path}: expected the keys {', '.join(sorted(expected))}; {remedy}")
+    return content
