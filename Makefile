@@ -3,13 +3,14 @@ VENV ?= .venv
 READY := $(VENV)/.ready
 PROFILE ?= workflow/profiles/local
 REPORT := results/smoke/report/index.html
+SCALE ?= smoke
 SNAKEFILES := Snakefile workflow
 export PYTHON
 # Rules call python, and python calls nothing that is not in the environment.
 run := PATH="$(abspath $(VENV))/bin:$$PATH"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce test test-fast lint format clean
+.PHONY: help setup doctor plan reproduce continue status test test-fast slurm-test lint format clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,16 +21,32 @@ $(READY): constraints.txt pyproject.toml scripts/setup_venv.sh scripts/check_ven
 	@sh scripts/setup_venv.sh $(VENV)
 	@touch $@
 
+doctor: $(READY) ## check installation, machine and data, and say what to do: ARGS="--scale paper"
+	@$(run) python -m r3cnn doctor $(ARGS)
+
+plan: $(READY) ## what the trainings will cost: SCALE=paper ARGS="--gpus 8 --price 2.5 --watts 400"
+	@$(run) python -m r3cnn estimate --scale $(SCALE) $(ARGS)
+
 reproduce: $(READY) ## the whole paper in miniature: all trainings, tables, figure, report
 	@$(run) python scripts/device.py
 	@$(run) snakemake --profile $(PROFILE) $(ARGS)
 	@echo "The report: $(REPORT)"
+
+continue: $(READY) ## go on where Snakemake was killed: removes its lock, then as reproduce
+	@$(run) snakemake --profile $(PROFILE) $(ARGS) --unlock
+	@$(MAKE) reproduce
+
+status: $(READY) ## which trainings are done, running, waiting or failed: SCALE=paper
+	@$(run) python -m r3cnn status --scale $(SCALE) $(ARGS)
 
 test: $(READY) ## every test that this machine can run; lists what was skipped, and why
 	@$(run) python -m pytest $(ARGS)
 
 test-fast: $(READY) ## the tests that take seconds
 	@$(run) python -m pytest -m "not slow and not slurm and not browser" $(ARGS)
+
+slurm-test: $(READY) ## start a two-node Slurm here (as root), disturb trainings on it, stop it
+	@$(run) python -m pytest -m slurm -rP $(ARGS)
 
 lint: $(READY) ## ruff, snakefmt and snakemake --lint; changes nothing
 	@$(run) ruff check .

@@ -17,6 +17,9 @@ fi
 # Never from pip's cache: a wheel kept there may be of a build without CUDA.
 python -m pip install --no-cache-dir --no-build-isolation --no-deps onedl-mmcv==2.3.6
 python -m pip install --no-deps --force-reinstall opencv-python-headless==4.12.0.88
+# It asks for a newer numpy than OpenCV can take, and uses it for a report that is off.
+python -m pip install --no-deps snakemake-executor-plugin-slurm==2.8.0 \
+    snakemake-executor-plugin-slurm-jobstep==0.6.1
 
 python -c "import mmcv.ops, mmdet.models" || {
     echo "r3cnn: mmcv has no operators for this torch. Look above for the compiler's error, delete" >&2

@@ -66,7 +66,7 @@ def recorded(path: Path, trainings: Iterable[Training]) -> dict[str, Cost]:
         memory = content.get("memory", {}).get("gigabytes", {})
         unit = measured["gpus"] / measured["images"]
         seconds = {id_: float(value) * unit for id_, value in measured["seconds"].items()}
-        passes = relative.get("seconds", {})
+        passes, compared = relative.get("seconds", {}), relative.get("to", {})
         device = measured["device"]
     except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError, ValueError) as error:
         raise UserError(

@@ -101,6 +101,9 @@ PY
     )
     # shellcheck disable=SC2086  # one requirement a word
     pip install --quiet -c "$pins" $wanted "$(pinned opencv-python-headless)"
+    # Without dependencies: constraints.txt says why.
+    pip install --quiet --no-deps "$(pinned snakemake-executor-plugin-slurm)" \
+        "$(pinned snakemake-executor-plugin-slurm-jobstep)"
     # opencv-python needs libGL, which servers lack; both packages share the folder cv2, the last one wins.
     if ! "$venv/bin/python" -c \
         'import cv2, re, sys; sys.exit(not re.search(r"GUI:\s+NONE", cv2.getBuildInformation()))' \
@@ -122,5 +125,5 @@ pip install --quiet -c "$pins" "$(pinned torch)"
 install_mmcv
 say "everything else"
 install_rest
-"$venv/bin/python" "$here/check_venv.py" "$pins"
+"$venv/bin/python" "$here/check_venv.py"
 say "done in $(($(date +%s) - started)) s: $venv"

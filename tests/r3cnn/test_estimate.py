@@ -20,7 +20,11 @@ COSTS = {
         "source": "a page",
         "seconds": {"mask_1x": 0.5, "htc": 1.0},
     },
-    "relative": {"source": "a CPU", "seconds": {"mask_1x": 10.0, "r3_advanced": 30.0}},
+    "relative": {
+        "source": "a CPU",
+        "seconds": {"mask_1x": 10.0, "htc": 20.0, "r3_advanced": 30.0, "r3_naive": 10.0},
+        "to": {"r3_naive": "htc"},
+    },
     "same": {"mask_3x": "mask_1x"},
     "memory": {"source": "a table", "gigabytes": {"mask_1x": 4.4}},
 }
@@ -31,6 +35,7 @@ trainings:
   mask_3x: {model: mask_rcnn, schedule: 3x}
   htc: {model: htc}
   r3_advanced: {model: r3_advanced, iou: [0.5, 0.6, 0.7]}
+  r3_naive: {model: r3_naive, iou: [0.5, 0.6, 0.7]}
 """
 
 
@@ -60,6 +65,7 @@ def test_the_cost_of_an_image(catalogue, costs):
     assert found["htc"] == estimate.Cost(0.5, None, "Some GPU", "measured")
     assert found["r3_advanced"].gpu_seconds == pytest.approx(0.75)
     assert found["r3_advanced"].how == "3.00 x mask_1x"
+    assert found["r3_naive"] == estimate.Cost(0.25, None, "Some GPU", "0.50 x htc")
 
 
 def test_the_hours_of_the_papers_schedule(catalogue, costs, tmp_path):
@@ -79,7 +85,7 @@ def test_what_is_done_costs_nothing_more(catalogue, costs, tmp_path):
     assert [row.training for row in found if row.done] == ["mask_3x"]
     text = estimate.render(found, load_scale("paper"), plan, "Some GPU", ["a page"])
     hours = sum(row.gpu_hours for row in found if not row.done)
-    assert f"To do: 3 of 4 trainings, {hours:.0f} GPU-hours, 9.0 GB" in text
+    assert f"To do: 4 of 5 trainings, {hours:.0f} GPU-hours, 12.0 GB" in text
     assert f"Money: {2 * hours:.0f} at 2 a GPU-hour." in text
     assert f"Energy: {hours / 2:.0f} kWh at 500 W a GPU." in text
     assert "With 16 GPUs, 2 at a time: " in text
@@ -113,7 +119,7 @@ def test_the_images_of_checked_data_count(tmp_path):
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        (lambda c: c["measured"]["seconds"].pop("htc"), "htc: no measurement; measure it with"),
+        (lambda c: c["measured"]["seconds"].pop("mask_1x"), "mask_1x: no measurement; measure"),
         (lambda c: c["measured"].pop("gpus"), "no file of measurements .KeyError: 'gpus'."),
         (lambda c: c["relative"].pop("seconds"), "r3_advanced: no measurement"),
     ],
@@ -140,10 +146,10 @@ def test_a_probe_of_the_device_at_hand(catalogue, tmp_path, monkeypatch):
     words = ["estimate", "--scale", "smoke", "--catalogue", "own.yaml", "--gpus", "2", "--probe"]
     done = CliRunner().invoke(main, [*words, "--passes", "2"])
     assert done.exit_code == 0, done.output
-    assert "To do: 4 of 4 trainings" in done.output
+    assert "To do: 5 of 5 trainings" in done.output
     measured = yaml.safe_load((tmp_path / "costs.smoke.yaml").read_text())
     assert measured["same"] == {"mask_3x": "mask_1x"}
-    assert set(measured["measured"]["seconds"]) == {"mask_1x", "htc", "r3_advanced"}
+    assert set(measured["measured"]["seconds"]) == {"mask_1x", "htc", "r3_advanced", "r3_naive"}
     assert min(measured["measured"]["seconds"].values()) > 0
 
 

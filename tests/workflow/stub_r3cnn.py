@@ -11,6 +11,7 @@ OPTIONS = {
     "data check": ["data", "out"],
     "resolve": ["training", "catalogue", "scale", "seed", "data", "out"],
     "train": ["config", "out", "state"],
+    "weights": ["config", "source", "sha256", "out"],
     "predict": ["config", "checkpoint", "loops", "out"],
     "score": ["predictions", "loops", "annotations", "out"],
     "measure": ["training", "catalogue", "config", "checkpoint", "loops", "out"],
@@ -45,8 +46,9 @@ def main() -> None:
         if not Path(options.data, "annotations", "instances_train2017.json").is_file():
             sys.exit(f"{options.data}: no annotations/instances_train2017.json")
         out.write_text(json.dumps({"root": options.data}))
-    elif command == "train":
-        Path(options.state).mkdir(parents=True, exist_ok=True)
+    elif command in ("train", "weights"):
+        if command == "train":
+            Path(options.state).mkdir(parents=True, exist_ok=True)
         for name in ("checkpoint.pth", "manifest.json", "iou_histogram.csv", "train.jsonl"):
             (out / name).write_text("")
     else:
@@ -54,7 +56,11 @@ def main() -> None:
         beside = {"predict": "gallery.json", "score": "bootstrap.parquet"}.get(command)
         if beside:
             out.with_name(f"{out.stem}.{beside}").write_text("")
-    call = {"command": command, "threads": os.environ["OMP_NUM_THREADS"], **vars(options)}
+    about = {
+        "threads": os.environ["OMP_NUM_THREADS"],
+        "gpu": os.environ.get("CUDA_VISIBLE_DEVICES"),
+    }
+    call = {"command": command, **about, **vars(options)}
     with open("calls.jsonl", "a") as file:
         file.write(json.dumps(call) + "\n")
 

@@ -151,6 +151,23 @@ def test_equal_lines_have_equal_settings(tmp_path):
         (row("{model: r3_naive, iou: [.nan]}"), "line 2: .nan is no finite number"),
         (row("{model: r3_naive, iou: []}"), "iou: found []; expected one IoU threshold for each"),
         (row("{model: r3_naive, iou: 0.5}"), "iou: found 0.5; expected one IoU threshold for each"),
+        (row("{model: htc, weights: {file: zoo.pth}}"), "weights: found"),
+        (
+            row(f"{{model: htc, weights: {{file: a, address: 'http://b', sha256: '{'0' * 64}'}}}}"),
+            "weights: found",
+        ),
+        (
+            row("{model: htc, weights: {file: a, sha256: 0f3b}}"),
+            'weights.sha256: found "0f3b"; expe',
+        ),
+        (
+            row(f"{{model: htc, weights: {{file: gone.pth, sha256: '{'0' * 64}'}}}}"),
+            "trainings.mine.weights.file: no file 'gone.pth'; expected a path relative to",
+        ),
+        (
+            row(f"{{model: htc, weights: {{address: ftp://x, sha256: '{'0' * 64}'}}}}"),
+            'weights.address: found "ftp://x"; expected a checkpoint\'s address',
+        ),
         (row("{model: htc}\n  mine: {model: htc}"), "line 3: 'mine' stands here twice"),
         (row("{model: htc, model: htc}"), "line 2: 'model' stands here twice"),
         ("trainings:\n  htc: {model: htc}", "trainings.htc: this id stands in"),

@@ -60,7 +60,7 @@ def test_parts_are_built_by_name(fresh):
 
 def test_the_paper_scale_runs_on_a_folder_of_its_own_name(fresh, tmp_path):
     folder = coco_folder(tmp_path / "my coco")
-    plan = fresh.plan("--config", "scale=paper", f"data={folder}", "results=out")
+    plan = fresh.plan("--config", "scale=paper", f"data={folder}", "results=out", "trunk=random")
     assert plan.counts["train"] == 17
     assert "shapes" not in plan.counts
     assert "out/paper-my_coco/data.json" in plan.output
@@ -75,6 +75,21 @@ def test_a_catalogue_of_ones_own_runs_alone(fresh):
     assert (results / "scores" / "mine" / "seed0" / "loops2.json").is_file()
     assert (results / "state" / "mine" / "seed0").is_dir()
     assert fresh.plan("--config", "catalogue=own.yaml").nothing
+
+
+def test_given_weights_take_the_place_of_a_training(fresh):
+    (fresh.root / "zoo.pth").write_text("weights")
+    line = f"  zoo: {{model: mask_rcnn, weights: {{file: zoo.pth, sha256: '{'0' * 64}'}}}}\n"
+    (fresh.root / "own.yaml").write_text(OWN + line)
+    config = ("--config", "catalogue=own.yaml")
+    counts = fresh.plan(*config).counts
+    assert (counts["train"], counts["weights"], counts["predict"]) == (1, 1, 2)
+    fresh.snakemake("--cores", "2", *config)
+    assert fresh.plan(*config).nothing
+    assert not (fresh.root / "results" / "smoke" / "state" / "zoo").exists()
+    fresh.edit("own.yaml", "0" * 64, "1" * 64)
+    plan = fresh.plan(*config)
+    assert (plan.counts["weights"], "train" in plan.counts) == (1, False)
 
 
 def test_a_broken_data_folder_stops_in_check_before_any_training(fresh, tmp_path):
@@ -117,6 +132,11 @@ def broken_model(tree):
         (None, "scale=smok", "unknown scale 'smok'; expected one of mini, paper, smoke (did you"),
         (None, "data=nowhere", "--config data: there is no folder nowhere; expected COCO"),
         (None, "scale=paper", "scales/paper.yaml: data.folder: there is no folder data/coco"),
+        (
+            None,
+            "trunk=no.pth",
+            "--config trunk: there is no file no.pth; get ResNet-50's weights with",
+        ),
         (None, "catalogue=no.yaml", "no.yaml: cannot read this file: No such file"),
         (unknown_model, "catalogue=own.yaml", "own.yaml: trainings.mine.model: unknown model"),
         (unknown_scale_key, "results=r", "experiments/scales/smoke.yaml: seed: unknown key;"),
@@ -154,6 +174,7 @@ def test_every_job_logs_and_names_its_environment():
         "check",
         "resolve",
         "train",
+        "weights",
         "predict",
         "score",
         "measure",

@@ -3,6 +3,8 @@
 import json
 import os
 import re
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -17,9 +19,24 @@ os.environ.update(PATH=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.ge
 ALL_CORES = workflow.resource_settings.cores or 8
 
 
+def wait_for_live_jobs():
+    """What an earlier Snakemake left on Slurm must end before the DAG is built, or it would run twice."""
+    locked = any(Path(".snakemake", "locks").glob("*"))  # then Snakemake itself refuses to run
+    planned = workflow.output_settings.dryrun or not workflow.is_main_process
+    if shutil.which("squeue") and not locked and not planned:
+        script = Path(workflow.basedir, "workflow", "scripts", "wait_for_jobs.sh")
+        subprocess.run(["bash", script], check=True)
+
+
 def read_settings():
     """The keys of --config, with their defaults."""
-    defaults = {"scale": "smoke", "data": None, "catalogue": None, "results": "results"}
+    defaults = {
+        "scale": "smoke",
+        "data": None,
+        "catalogue": None,
+        "trunk": None,
+        "results": "results",
+    }
     for key in config:
         if key not in defaults:
             raise UserError(f"--config {key}: unknown key; {choice(key, defaults)}")
@@ -42,6 +59,19 @@ def data_and_results():
             "(annotations, train2017, val2017)"
         )
     return folder, f"{SETTINGS['results']}/{name}"
+
+
+def trunk_weights():
+    """The trunk's weights, a file on disk or `random`; small networks have none and get None."""
+    if SCALE.network is not None and SETTINGS["trunk"] is None:
+        return None
+    trunk = SETTINGS["trunk"] or "data/resnet50-0676ba61.pth"
+    if trunk != "random" and not Path(trunk).is_file():
+        raise UserError(
+            f"--config trunk: there is no file {trunk}; get ResNet-50's weights with `python -m r3cnn "
+            "data trunk --to data`, or name a file, or `random`"
+        )
+    return trunk
 
 
 def refuse_results_of_other_data():
@@ -74,12 +104,14 @@ def read_tables():
     return tables
 
 
+wait_for_live_jobs()
 try:
     SETTINGS = read_settings()
     SCALE = load_scale(SETTINGS["scale"])
     CATALOGUE = load_catalogue(SETTINGS["catalogue"])
     DATA, RESULTS = data_and_results()
     refuse_results_of_other_data()
+    TRUNK = trunk_weights()
     TABLES = read_tables()
     CONFIG_FILES = {
         id: [shown(f) for f in t.config_files()] for id, t in CATALOGUE.trainings.items()
@@ -120,6 +152,11 @@ def scale_of(wildcards):
     return SCALE.settings(CATALOGUE.trainings[wildcards.id].schedule)
 
 
+def weights_of(wildcards):
+    """The checkpoint that takes the place of a training."""
+    return CATALOGUE.trainings[wildcards.id].weights
+
+
 def catalogue_of(wildcards):
     """The catalogue that a training stands in, so that a user's own leaves the paper's as they are."""
     return shown(CATALOGUE.trainings[wildcards.id].catalogue)
@@ -136,7 +173,8 @@ def results_of(evaluations):
     files = [f"<results>/measurements/{id}.json" for id in ids]
     for seed in SCALE.seeds:
         files += [f"<results>/trainings/{id}/seed{seed}/manifest.json" for id in ids]
-        files += [f"<results>/scores/{id}/seed{seed}/loops{n}.json" for id, n in evaluations]
+        for kind in ("json", "bootstrap.parquet"):
+            files += [f"<results>/scores/{id}/seed{seed}/loops{n}.{kind}" for id, n in evaluations]
     return files
 
 

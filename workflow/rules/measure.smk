@@ -17,12 +17,14 @@ rule measure:
     conda:
         "../../environment.yml"
     threads: ALL_CORES  # so that no other job disturbs the clock
+    resources:
+        launch="",  # what stands before the command; the profile for GPUs sets it
     params:
         catalogue=catalogue_of,
         loops=loops_of,
     message:
         "Measure {wildcards.id}"
     shell:
-        "python -m r3cnn measure --training {wildcards.id} --catalogue {params.catalogue:q}"
+        "{resources.launch} python -m r3cnn measure --training {wildcards.id} --catalogue {params.catalogue:q}"
         " --config {input.config} --checkpoint {input.checkpoint} --loops {params.loops}"
         " --out {output} > {log} 2>&1"

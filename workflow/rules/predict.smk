@@ -16,10 +16,12 @@ rule predict:
         "<benchmarks>/predict/{id}.seed{seed}.tsv"
     conda:
         "../../environment.yml"
+    resources:
+        launch="",  # what stands before the command; the profile for GPUs sets it
     params:
         loops=loops_of,
     message:
         "Predict with {wildcards.id}, seed {wildcards.seed}, L_e = {params.loops}"
     shell:
-        "python -m r3cnn predict --config {input.config} --checkpoint {input.checkpoint}"
+        "{resources.launch} python -m r3cnn predict --config {input.config} --checkpoint {input.checkpoint}"
         " --loops {params.loops} --out {output.predictions} > {log} 2>&1"

@@ -22,12 +22,16 @@ rule resolve:
         training=training_of,
         scale=shown(SCALE.path),
         sizes=scale_of,
+        trunk=f"--trunk {TRUNK}" if TRUNK else "",
     message:
         "Resolve the config of {wildcards.id}, seed {wildcards.seed}"
     shell:
         "python -m r3cnn resolve --training {wildcards.id} --catalogue {params.catalogue:q}"
-        " --scale {params.scale:q} --seed {wildcards.seed} --data {input.data}"
+        " --scale {params.scale:q} --seed {wildcards.seed} --data {input.data} {params.trunk}"
         " --out {output} > {log} 2>&1"
+
+
+GIVEN = [id for id, training in CATALOGUE.trainings.items() if training.weights]
 
 
 rule train:
@@ -41,15 +45,54 @@ rule train:
         curve="<results>/trainings/{id}/seed{seed}/train.jsonl",
     log:
         "<logs>/train/{id}.seed{seed}.log",
+    wildcard_constraints:
+        id="|".join(sorted(set(CATALOGUE.trainings) - set(GIVEN))) or "-",
     priority: 1
     conda:
         "../../environment.yml"
     threads: 1
+    resources:
+        launch="",  # what stands before the command; the profiles for GPUs and for Slurm set it
     params:
         out=subpath(output.checkpoint, parent=True),
         state=f"{RESULTS}/state/{{id}}/seed{{seed}}",
     message:
         "Train {wildcards.id}, seed {wildcards.seed}"
     shell:
-        "python -m r3cnn train --config {input.config} --out {params.out}"
+        # exec: the training is Snakemake's own child, not that of a shell between them, and ends with it
+        "exec {resources.launch} python -m r3cnn train --config {input.config} --out {params.out}"
         " --state {params.state} > {log} 2>&1"
+
+
+if GIVEN:
+
+    # Where Snakemake runs: the nodes of a cluster need not reach the address.
+    localrules:
+        weights,
+
+    # A checkpoint from elsewhere in place of a training.
+    rule weights:
+        input:
+            config="<results>/trainings/{id}/seed{seed}/config.py",
+        output:
+            checkpoint="<results>/trainings/{id}/seed{seed}/checkpoint.pth",
+            manifest="<results>/trainings/{id}/seed{seed}/manifest.json",
+            histogram="<results>/trainings/{id}/seed{seed}/iou_histogram.csv",
+            curve="<results>/trainings/{id}/seed{seed}/train.jsonl",
+        log:
+            "<logs>/weights/{id}.seed{seed}.log",
+        benchmark:
+            "<benchmarks>/weights/{id}.seed{seed}.tsv"
+        wildcard_constraints:
+            id="|".join(GIVEN),
+        conda:
+            "../../environment.yml"
+        params:
+            source=lambda wildcards: weights_of(wildcards).source,
+            sha256=lambda wildcards: weights_of(wildcards).sha256,
+            out=subpath(output.checkpoint, parent=True),
+        message:
+            "Take the weights of {wildcards.id} from {params.source}"
+        shell:
+            "python -m r3cnn weights --config {input.config} --source {params.source:q}"
+            " --sha256 {params.sha256} --out {params.out} > {log} 2>&1"
