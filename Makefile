@@ -40,7 +40,8 @@ status: $(READY) ## which trainings are done, running, waiting or failed: SCALE=
 	@$(run) python -m r3cnn status --scale $(SCALE) $(ARGS)
 
 test: $(READY) ## every test that this machine can run; lists what was skipped, and why
-	@$(run) python -m pytest $(ARGS)
+	@$(run) python -m pytest -m "not slurm" $(ARGS)
+	@echo "Not run: the tests that start a Slurm cluster of their own (make slurm-test)."
 
 test-fast: $(READY) ## the tests that take seconds
 	@$(run) python -m pytest -m "not slow and not slurm and not browser" $(ARGS)

@@ -12,6 +12,7 @@ from r3cnn.errors import UserError
 from tests.r3cnn import tiny
 
 SCALES = ("paper", "smoke")
+SMOKE = load_scale("smoke")
 EVERY = list(itertools.product(tiny.IDS, SCALES))
 
 
@@ -110,7 +111,7 @@ def test_images_have_the_size_of_the_scale(resolved, id_, scale):
     for loader in ("train", "val", "test"):
         pipeline = cfg[f"{loader}_dataloader"].dataset.pipeline
         sizes = [(step.scale, step.keep_ratio) for step in pipeline if step.type == "Resize"]
-        assert sizes == [((1333, 800) if scale == "paper" else (160, 128), True)]
+        assert sizes == [((1333, 800) if scale == "paper" else SMOKE.images, True)]
 
 
 @pytest.mark.parametrize(("id_", "scale"), [("r3_naive_inc", "smoke"), ("htc_gcnet", "paper")])
@@ -151,12 +152,13 @@ def test_one_rule_makes_every_network_small(resolved, id_):
         assert names[-1] != "type" or names[0] == "backbone", path
         assert names[-1] != "num" or names[-2] == "sampler", path
     assert small[("backbone", "type")] == "ResNet14"
-    assert small[("neck", "in_channels", 3)] == 16 * 4 * 8
-    assert small[("neck", "out_channels")] == 32
-    assert small[("test_cfg", "rcnn", "max_per_img")] == 20
-    assert small[("test_cfg", "rpn", "max_per_img")] == 100
+    size = SMOKE.network
+    assert small[("neck", "in_channels", 3)] == size["base_channels"] * 4 * 8
+    assert small[("neck", "out_channels")] == size["channels"] < 256
+    assert small[("test_cfg", "rcnn", "max_per_img")] == size["detections"]
+    assert small[("test_cfg", "rpn", "max_per_img")] == size["proposals"]
     samplers = [value for path, value in small.items() if path[-2:] == ("sampler", "num")]
-    assert sorted(samplers) == [32] * (len(samplers) - 1) + [256]  # the RPN's own stays
+    assert sorted(samplers) == [size["rois"]] * (len(samplers) - 1) + [256]  # the RPN's own stays
     heads = [v for path, v in small.items() if path[0] in ("rpn_head", "roi_head")]
     assert 256 not in heads
     assert 1024 not in heads
@@ -164,8 +166,9 @@ def test_one_rule_makes_every_network_small(resolved, id_):
 
 def test_a_training_with_more_proposals_keeps_more():
     """HTC and R3 train on 2000 proposals where Mask R-CNN takes 1000, at every scale."""
-    assert tiny.config("mask_1x").model.train_cfg.rpn_proposal.max_per_img == 100
-    assert tiny.config("r3_naive_inc").model.train_cfg.rpn_proposal.max_per_img == 200
+    kept = SMOKE.network["proposals"]
+    assert tiny.config("mask_1x").model.train_cfg.rpn_proposal.max_per_img == kept
+    assert tiny.config("r3_naive_inc").model.train_cfg.rpn_proposal.max_per_img == 2 * kept
 
 
 # ------------------------------------------------------------------------------ schedule

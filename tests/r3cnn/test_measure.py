@@ -174,4 +174,5 @@ def test_memory_is_measured_in_training_steps(plain, monkeypatch):
     found = measure.training_memory(plain[0], steps=1)
     assert asked == [1]
     assert found["training_gib"] > 0.1
-    assert found["how"].endswith(", 4 images a pass")
+    per_pass = plain[0].train_dataloader.batch_size
+    assert found["how"].endswith(f", {per_pass} images a pass")

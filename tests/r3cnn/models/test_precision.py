@@ -90,15 +90,16 @@ def test_operators_and_last_layers_compute_what_they_do_without_autocast(id_):
 
 
 def test_coordinates_above_256_keep_their_pixels():
-    """bfloat16 knows no odd number above 256: a RoI extractor must not be handed such boxes."""
+    """bfloat16 knows no odd number above 256, and a RoI extractor casts boxes to its features' type."""
     extractor = tiny.detector("mask_1x").roi_head.bbox_roi_extractor
-    levels = [torch.rand(1, 4, 256 // 2**i, 256 // 2**i) for i in range(4)]
     extractor.out_channels = 4
+    levels = [torch.rand(1, 4, 256 // 2**i, 256 // 2**i).bfloat16() for i in range(4)]
     rois = torch.tensor([[0, 901.0, 403.0, 957.0, 459.0]])
-    exact = extractor(levels, rois)
     with torch.autocast("cpu", torch.bfloat16):
-        assert torch.equal(extractor([x.bfloat16().float() for x in levels], rois), exact) is False
-        assert torch.equal(extractor(levels, rois), exact)
+        found = extractor(levels, rois)
+    wide = [level.float() for level in levels]
+    assert torch.equal(found, extractor(wide, rois))
+    assert not torch.equal(found, extractor(wide, rois.bfloat16().float()))
 
 
 def test_a_copy_of_a_detector_runs_its_own_weights():
