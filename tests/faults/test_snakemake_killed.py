@@ -67,7 +67,7 @@ class Project:
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         with open(self.root / "log", "ab") as log:
             return subprocess.Popen(
-                command, cwd=self.root, stdout=log, stderr=log, start_new_session=True,
+                command, cwd=self.root, stdout=log, stderr=log,
                 env={**os.environ, "OMP_NUM_THREADS": "1", "PATH": path},
             )  # fmt: skip
 
