@@ -132,7 +132,6 @@ def test_a_mistake_in_the_measurements(catalogue, costs, change, expected):
         estimate.recorded(costs, catalogue.trainings.values())
 
 
-@pytest.mark.xfail(strict=True, reason="the extensions are not measured yet: --probe measures them")
 def test_the_projects_measurements_know_every_training():
     paper = load_catalogue().trainings
     found = estimate.recorded(estimate.COSTS, paper.values())

@@ -1,5 +1,6 @@
 """One file holds the detections of all validation images for every L_e, and says what made it."""
 
+import copy
 import json
 import logging
 from pathlib import Path
@@ -211,7 +212,7 @@ def test_htc_runs_its_three_stages(shapes, tmp_path):
 
 def test_no_validation_annotations(looped, tmp_path):
     cfg, weights = looped
-    cfg = cfg.copy()
+    cfg = copy.deepcopy(cfg)  # its parts too: the fixture is shared
     cfg.test_dataloader.dataset.ann_file = str(tmp_path / "none.json")
     with pytest.raises(UserError, match=r"none\.json: no such annotation file"):
         predict(cfg, weights, [1], tmp_path / "p.parquet")

@@ -1,5 +1,6 @@
 """A copy of the project with a small catalogue, and what Snakemake and Slurm make of it."""
 
+import contextlib
 import json
 import os
 import re
@@ -140,6 +141,18 @@ class Project:
                 process.wait()
         if jobs := self.live():
             subprocess.run(["scancel", *jobs], check=False, timeout=30)
+        for process in self._processes():  # a node that is down ends none of them
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+
+    def _processes(self) -> list[int]:
+        """All that work in this folder."""
+        found = []
+        for entry in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                if Path(os.readlink(entry / "cwd")) == self.root:
+                    found.append(int(entry.name))
+        return found
 
     def live(self) -> dict[str, str]:
         """Slurm's live jobs of this folder: {id: comment}."""
@@ -165,7 +178,7 @@ class Project:
         files = (self.results / "state" / training / "seed0").glob("*/train.jsonl")
         return sum(len(path.read_text().splitlines()) for path in files)
 
-    def wait_for_steps(self, steps: int, training: str = "long", seconds: float = 120) -> None:
+    def wait_for_steps(self, steps: int, training: str = "long", seconds: float = 240) -> None:
         """Wait until a training has logged so many."""
         wait_until(lambda: self.steps(training) >= steps, f"{steps} steps of {training}", seconds)
 
@@ -180,7 +193,7 @@ class Project:
     def curve(self, training: str = "long") -> list[dict]:
         """The training's log, one line a step, without the times; waits for its end."""
         done = self.trained(training) / "manifest.json"
-        wait_until(done.is_file, f"end of {training}", 300)
+        wait_until(done.is_file, f"end of {training}", 600)
         lines = (self.trained(training) / "train.jsonl").read_text().splitlines()
         return [
             {key: value for key, value in json.loads(line).items() if key != "seconds"}

@@ -20,14 +20,16 @@ def made(undisturbed: Project, tmp_path_factory: pytest.TempPathFactory) -> Iter
     project = Project.new(tmp_path_factory.mktemp("made") / "project")
     project.catalogue("r3_naive_inc")
     project.set(nodes=2, gpus=2, cpus=1, memory=2)
-    first = project.snakemake()
-    project.wait_for_steps(1, "r3_naive_inc")
-    os.killpg(first.pid, signal.SIGKILL)
-    first.wait()
-    project.finish(project.snakemake("--unlock"), 60)
-    project.finish(project.snakemake(), 300)
-    yield project
-    project.stop()
+    try:
+        first = project.snakemake()
+        project.wait_for_steps(1, "r3_naive_inc", 300)
+        os.killpg(first.pid, signal.SIGKILL)
+        first.wait()
+        project.finish(project.snakemake("--unlock"), 60)
+        project.finish(project.snakemake(), 400)
+        yield project
+    finally:
+        project.stop()
 
 
 def test_every_result_is_made(made: Project):

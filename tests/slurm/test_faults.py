@@ -41,9 +41,9 @@ def cancel_and_run_again(cluster: Cluster, project: Project) -> int:
     snakemake = project.snakemake(LONG)
     project.wait_for_steps(6)
     cluster.ask("scancel", project.job())
-    project.finish(snakemake, 120, code=1)
+    project.finish(snakemake, 180, code=1)
     steps = project.steps()
-    project.finish(project.snakemake(LONG), 180)
+    project.finish(project.snakemake(LONG), 300)
     return steps
 
 
@@ -55,7 +55,7 @@ def test_a_training_that_a_higher_qos_preempts_goes_on_after_it(
     project.wait_for_steps(6)
     everything = ["--qos=high", "--nodelist=node2", "--exclusive", "--output=/dev/null"]
     subprocess.run(["sbatch", *everything, "--wrap", "sleep 3"], check=True, timeout=30)
-    project.finish(snakemake, 180)
+    project.finish(snakemake, 300)
     require_undisturbed(project, undisturbed)
     assert len(project.manifest()["attempts"]) == 2
     assert [state for state, _ in rounds(cluster, job)] == ["PREEMPTED", "COMPLETED"]
@@ -73,7 +73,7 @@ def test_a_training_whose_node_goes_down_goes_on_when_it_is_back(
     )
     # refused where the node has come back by itself
     cluster.ask("scontrol", "update", "NodeName=node2", "State=RESUME", check=False)
-    project.finish(snakemake, 180)
+    project.finish(snakemake, 300)
     require_undisturbed(project, undisturbed)
     assert len(project.manifest()["attempts"]) == 2
     assert [state for state, _ in rounds(cluster, job)] == ["NODE_FAIL", "COMPLETED"]
@@ -83,7 +83,7 @@ def test_a_cancelled_training_is_noticed_and_completed_by_the_next_run(
     cluster: Cluster, cancelled: tuple[Project, Future], undisturbed: Project
 ):
     project, future = cancelled
-    steps = future.result(300)
+    steps = future.result(600)
     assert 6 <= steps < len(undisturbed.curve())
     assert "SLURM status is: 'CANCELLED'" in project.log()
     require_undisturbed(project, undisturbed)
@@ -96,7 +96,7 @@ def test_a_cancelled_training_is_noticed_and_completed_by_the_next_run(
 def test_a_training_longer_than_its_jobs_time_limit_takes_three_rounds(
     cluster: Cluster, limited: Project, undisturbed: Project
 ):
-    limited.finish(limited.running[0], 400)
+    limited.finish(limited.running[0], 600)
     require_undisturbed(limited, undisturbed, "longer")
     found = rounds(cluster, limited.submitted("train")[0])
     assert [state for state, _ in found] == ["REQUEUED"] * (len(found) - 1) + ["COMPLETED"]
