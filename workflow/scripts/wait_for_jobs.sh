@@ -3,8 +3,12 @@
 # one would submit the same work again. `scancel ID` ends the waiting sooner.
 set -u
 
+# Without a configuration file Slurm's client looks for one for a minute, on every machine that has the package.
+patience=60
+[ -e "${SLURM_CONF:-/etc/slurm/slurm.conf}" ] || [ -e /run/slurm/conf/slurm.conf ] || patience=3
+
 left() {
-    squeue --noheader --me --format='%i|%T|%k|%Z' 2>/dev/null |
+    timeout "$patience" squeue --noheader --me --format='%i|%T|%k|%Z' 2>/dev/null |
         awk -F'|' -v here="$PWD" -v there="$(pwd -P)" \
             '$4 == here || $4 == there { print "  job " $1 ", " tolower($2) ": " $3 }'
 }
