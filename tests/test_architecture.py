@@ -198,6 +198,6 @@ def test_a_local_name_is_found(written):
     assert look.local_names(line) == [f"line 1: {line}"]
 
 
-@pytest.mark.parametrize("line", ["results/work/x", "a/home/b", "https://x.org/work/1", "./root/"])
+@pytest.mark.parametrize("line", ["results/home/x", "a/home/b", "https://x.org/home/1", "./root/"])
 def test_relative_paths_pass(line):
     assert look.local_names(line) == []
