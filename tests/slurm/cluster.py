@@ -133,7 +133,7 @@ def require() -> None:
         raise Unavailable(
             f"no {', '.join(missing)}: on Debian, apt-get install --no-install-recommends {PACKAGES}"
         )
-    if CONF.exists() or CONF.is_symlink():
+    if CONF.exists():
         raise Unavailable(f"{CONF} is there already: this machine belongs to another cluster")
 
 
@@ -159,6 +159,7 @@ def _start(cluster: Cluster) -> None:
         (d / name).mkdir(parents=True)
     _write_configs(d)
     CONF.parent.mkdir(exist_ok=True)
+    CONF.unlink(missing_ok=True)  # what a cluster that was killed left, which leads nowhere
     CONF.symlink_to(d / "slurm.conf")
     _start_munge(cluster)
     _start_database(cluster)
