@@ -29,7 +29,7 @@ def long_schedule(epochs: int, lr: float) -> str:
     for old, new in (
         ("1x: {epochs: 2, drops: []}", f"1x: {{epochs: {epochs}, drops: [{epochs * 3 // 4}]}}"),
         ("warmup: {iterations: 8,", "warmup: {iterations: 30,"),
-        ("lr: 0.005\n", f"lr: {lr}\n"),
+        ("lr: 0.002\n", f"lr: {lr}\n"),
     ):
         assert old in scale
         scale = scale.replace(old, new)

@@ -21,10 +21,15 @@ GATES = {
     r"(grad|featgrad)/|gradnorm/": 2e-3,
     r"": 2e-5,
 }
-# In one record a ReLU of the box head's first FC lies within float noise of zero and falls on the other
-# side: its layer's gradient is off by 4e-5, those of the layers after it by 1e-9, one RoI's by 1 %.
-FLIPPED_RELU = {
-    "dcn": {"train512/featgrad/neck0/val": 1e-2, "train512/grad/norms": 5e-3},
+# Bilinear sampling at learnt offsets has kinks: in `dcn` noise of one float's last place alone moves a single
+# trunk parameter's norm by up to 4e-3, differently on each CPU (test_float_noise_alone_...). The submodules'
+# norms keep their gate. With 512 samples a ReLU of the first FC falls on the other side of zero, too.
+KINKS = {
+    "dcn": {
+        "train512/featgrad/neck0/val": 1e-2,
+        "train512/grad/norms": 1e-2,
+        "train32/grad/norms": 1e-2,
+    },
 }
 # Gradients that a softmax makes zero in theory (it ignores what all positions share); the rest is noise.
 NOISE = re.compile(r"\.(phi\.conv|context_block\.conv_mask)\.bias$")
@@ -84,6 +89,6 @@ def _gradient_difference(key: str, reference: Record, found: Record) -> float:
 
 def beyond_gates(reference: Record, found: Record, name: str = "") -> dict[str, float]:
     """The keys that are too far off in the configuration `name`."""
-    limits = FLIPPED_RELU.get(name, {})
+    limits = KINKS.get(name, {})
     off = differences(reference, found)
     return {key: d for key, d in off.items() if not d <= limits.get(key, gate(key))}

@@ -15,7 +15,7 @@ from mmengine.structures import InstanceData
 from r3cnn.catalogue import load_catalogue, load_scale
 from r3cnn.config import resolve
 from r3cnn.models import LargeKernelNonLocal2d, R3MaskHead
-from tests.parity import compare, port, record, weights
+from tests.parity import compare, inputs, port, record, weights
 
 pytestmark = pytest.mark.slow
 REFERENCE = Path(__file__).parent / "reference"
@@ -122,6 +122,19 @@ def test_reference_files_are_the_shared_ones(shared):
         ours = np.load(own)
         assert ours.files == theirs.files
         assert all(np.array_equal(ours[key], theirs[key]) for key in ours.files)
+
+
+def test_float_noise_alone_moves_gradients_of_a_deformable_trunk(monkeypatch):
+    """Why `dcn` has limits of its own (compare.KINKS): the port differs from itself as much."""
+    images, records = inputs.images(), []
+    noise = torch.randn(images.shape, generator=torch.Generator().manual_seed(0))
+    for size in (0.0, 1e-6):
+        monkeypatch.setattr(inputs, "images", lambda size=size: images * (1 + size * noise))
+        records.append({})
+        port.train_record(port.build("dcn"), records[-1], 32, ["backbone", "neck", "roi_head"])
+    moved = compare.differences(*records)
+    assert 5e-4 < moved["train32/grad/norms"] < compare.KINKS["dcn"]["train32/grad/norms"]
+    assert all(d < compare.gate(key) for key, d in moved.items() if "gradnorm" in key)
 
 
 # ---------------------------------------------------------------- wrong ports must be told apart
