@@ -39,9 +39,8 @@ continue: $(READY) ## go on where Snakemake was killed: removes its lock, then a
 status: $(READY) ## which trainings are done, running, waiting or failed: SCALE=paper
 	@$(run) python -m r3cnn status --scale $(SCALE) $(ARGS)
 
-test: $(READY) ## every test but those of slurm-test; lists what was skipped, and why
-	@$(run) python -m pytest -m "not slurm" $(ARGS)
-	@echo "Not run: the tests that start a Slurm cluster of their own (make slurm-test)."
+test: $(READY) ## every test that this machine can run; lists what was skipped, and why
+	@$(run) python -m pytest $(ARGS)
 
 test-fast: $(READY) ## the tests that take seconds
 	@$(run) python -m pytest -m "not slow and not slurm and not browser" $(ARGS)

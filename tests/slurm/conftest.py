@@ -40,7 +40,7 @@ def one_process(project: Project, feature: str) -> Project:
 def limited(template: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     """A training in jobs that are too short for it, on node 1; it takes minutes, so it starts first."""
     project = template.copy(tmp_path_factory.mktemp("limited") / "project")
-    one_process(project, "first").set(minutes=1, warning=10)
+    one_process(project, "first").set(minutes=1, warning=15)
     project.snakemake(result("manifest.json", "longer"))
     yield project
     project.stop()
