@@ -50,13 +50,15 @@
 
   function manifestFacts(manifest) {
     const attempts = (manifest.attempts || []).length;
+    const given = manifest.weights;
     return listOf([
+      ...(given ? [["Not trained here", "its weights were given"], ["Weights", given.source], ["Weights' hash", given.sha256]] : []),
       ["Scale", manifest.scale], ["Schedule", manifest.schedule], ["Training loops", manifest.loops_trained],
       ["Config hash", manifest.config_sha256], ["Source hash", manifest.source_sha256], ["Commit", manifest.git_commit],
       ["Device", manifest.device], ["World size", manifest.world_size], ["Batch", manifest.batch],
-      ["Learning rate", manifest.lr], ["Iterations", manifest.iterations],
+      ["Learning rate", manifest.lr], ["Iterations", given ? "" : manifest.iterations],
       ["Data", manifest.data], ["Start", manifest.start], ["End", manifest.end],
-      ["Seconds", manifest.seconds === undefined ? "" : `${Math.round(manifest.seconds)}${attempts > 1 ? ` in ${attempts} attempts` : ""}`],
+      ["Seconds", given || manifest.seconds === undefined ? "" : `${Math.round(manifest.seconds)}${attempts > 1 ? ` in ${attempts} attempts` : ""}`],
       ["Versions", Object.entries(manifest.versions || {}).map((pair) => pair.join(" ")).join(", ")],
     ]);
   }
