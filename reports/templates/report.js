@@ -265,8 +265,8 @@
       });
     });
     Plotly.react(byId("curve-chart"), traces, layout({
-      height: 420, showlegend: true, margin: { l: 60, r: 10, t: 20, b: 45 }, legend: { orientation: "h", y: -0.2 },
-      xaxis: { title: { text: "epoch" } },
+      height: 420, showlegend: true, margin: { l: 60, r: 10, t: 20, b: 45 }, legend: { orientation: "h", y: -0.25, yanchor: "top" },
+      xaxis: { title: { text: "epoch", standoff: 10 } },
       yaxis: { title: { text: plain(VALIDATION[quantity] || quantity) }, type: byId("curve-log").checked ? "log" : "linear" },
     }), CONFIG);
   }

@@ -9,6 +9,7 @@ import pytest
 from reports.claims import NO_NUMBERS, judge
 from reports.claims_spec import load_claims
 from reports.curves import histogram_series, learning_series
+from reports.details import details
 from reports.figures import draw_figure2, figure2_data
 from reports.html import build_report, render_page, write_report
 from reports.load import Results, load_results
@@ -114,3 +115,11 @@ def test_the_page_is_made_and_says_so(given: Results, tmp_path: Path) -> None:
     row = row[: row.index("</tr>")]
     assert "§ not trained here: weights from <code>https://zoo.org/&lt;b&gt;" in row
     assert "A converter" not in row
+
+
+def test_its_log_is_that_of_the_rule_that_took_it(smoke: ResultFolder, given: Results) -> None:
+    smoke.write("logs/weights/mask_3x.seed0.log", "fetched")
+    smoke.write("logs/train/htc.seed0.log", "trained")
+    found = details(given, {})["trainings"]
+    logs = {id_: found[id_]["seeds"]["0"]["log"] for id_ in ("mask_3x", "htc")}
+    assert logs == {"mask_3x": "fetched", "htc": "trained"}
