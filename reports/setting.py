@@ -37,7 +37,7 @@ class Setting:
         if self.comparable:
             return (
                 "Differences from the paper are judged: within 0.3 AP is a match, within 0.6 "
-                "near, else different."
+                "near, else different; parameters and sizes match where they are equal."
             )
         return (
             f"At scale {self.scale} on this data rows may be compared with one another, not with "

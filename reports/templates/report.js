@@ -258,9 +258,9 @@
     trained.filter((id, number) => byId(`curve-of-${number}`).checked).forEach((id, number) => {
       Object.entries(data.curves[id]).forEach(([seed, of], which) => {
         const line = { color: COLOURS[number % COLOURS.length], dash: DASHES[(Math.floor(number / COLOURS.length) + which) % DASHES.length] };
-        const add = (x, y, more) => traces.push({ type: "scatter", mode: more ? "lines+markers" : "lines", name: plain(`${id}, seed ${seed}${more || ""}`), x, y, line });
+        const add = (x, y, more) => traces.push({ type: "scatter", mode: more ? "lines+markers" : "lines", name: `${plain(`${id}, seed ${seed}`)}${more || ""}`, legendgroup: plain(id), showlegend: which === 0, x, y, line });
         if (quantity in VALIDATION) {
-          for (const [loops, points] of Object.entries(of.validation)) add(points.x, points[quantity], `, L_e = ${loops}`);
+          for (const [loops, points] of Object.entries(of.validation)) add(points.x, points[quantity], `, L<sub>e</sub> = ${plain(loops)}`);
         } else if (of.y[quantity]) add(of.x, of.y[quantity]);
       });
     });

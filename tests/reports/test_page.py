@@ -213,7 +213,9 @@ def test_learning_curves_of_any_trainings(page: Browser) -> None:
     choose(page, "curve-quantity", "segm_AP")
     click(page, "#curve-trainings label:nth-of-type(2) input")
     drawn = traces(page, "curve-chart")
-    assert [(trace["name"], trace["y"]) for trace in drawn] == [("htc, seed 0, L_e = 3", [20])]
+    assert [(trace["name"], trace["y"]) for trace in drawn] == [
+        ("htc, seed 0, L<sub>e</sub> = 3", [20])
+    ]
 
 
 def test_a_cell_opens_its_provenance(page: Browser) -> None:
