@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 
-from . import checkpoint, distributed, finite, lease
+from . import checkpoint, distributed, finite, lease, resuming
 from .building import build_detector, choose_device
 from .data.loading import (
     KeyedDataset,
@@ -96,9 +96,9 @@ class Trainer:
 
     def resume(self) -> None:
         """Go on from the newest readable checkpoint of the state folder, if there is one."""
-        found = self._newest_checkpoint()
+        found = resuming.newest_checkpoint(self.state)
         if found is not None:
-            self._require_own(found)
+            resuming.require_own(found, self.state, self.detector, self.batch)
             self.detector.load_state_dict(found["state_dict"])
             self.optim.load_state_dict(found["optimizer"])
             self.step = found["step"]
@@ -112,34 +112,6 @@ class Trainer:
     def _finished(self) -> bool:
         """Whether nothing is left to be trained or validated."""
         return self.step == self.steps and not self.validation.due(self.epochs)
-
-    def _newest_checkpoint(self) -> dict | None:
-        """The same one in all processes: the first chooses, and sets broken ones aside."""
-        folder = self.state / "checkpoints"
-        found = checkpoint.load_newest(folder) if self.rank == 0 else None
-        chosen = [found and found["step"]]
-        dist.broadcast_object_list(chosen)
-        if self.rank > 0 and chosen[0] is not None:
-            found = checkpoint.load(checkpoint.path_of_step(folder, chosen[0]))
-        return found
-
-    def _require_own(self, found: dict) -> None:
-        """Raise UserError for a checkpoint that another network or another number of processes wrote."""
-        anew = f"or remove {self.state} to train anew"
-        if found["batch"] != self.batch:
-            raise UserError(
-                f"{self.state}: trained with {found['batch']} images a step so far, this run makes it "
-                f"{self.batch} on {self.world} processes; take as many processes as before, {anew}"
-            )
-        mine, theirs = (
-            _shapes(state) for state in (self.detector.state_dict(), found["state_dict"])
-        )
-        if mine != theirs:
-            differing = sorted(name for name, _ in mine.items() ^ theirs.items())
-            raise UserError(
-                f"{self.state}: its checkpoint is of another network than this config now builds "
-                f"({differing[0]} differs); go back to the sources that trained it, {anew}"
-            )
 
     def content(self) -> dict:
         """A checkpoint's content."""
@@ -289,10 +261,6 @@ class Trainer:
     def _end_epoch(self) -> None:
         self.counts.append(self._total_counts().cpu())
         self.taps.histogram.counts.zero_()
-
-
-def _shapes(state: dict[str, Tensor]) -> dict[str, torch.Size]:
-    return {name: value.shape for name, value in state.items()}
 
 
 def train(
