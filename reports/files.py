@@ -70,6 +70,17 @@ _waiting: ContextVar[list[tuple[Path, Path]] | None] = ContextVar("waiting", def
 
 
 @contextlib.contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ReportError(
+            f"{path}: cannot be written ({error.strerror}); make space, or choose another --out, and "
+            "run again"
+        ) from error
+
+
+@contextlib.contextmanager
 def together() -> Iterator[None]:
     """Inside, files get their names at the end, in the order of writing; after an error none does.
 
@@ -80,7 +91,8 @@ def together() -> Iterator[None]:
     try:
         yield
         for temporary, path in waiting:
-            os.replace(temporary, path)
+            with _writing(path):
+                os.replace(temporary, path)
     finally:
         _waiting.reset(before)
         for temporary, _ in waiting:
@@ -97,17 +109,15 @@ def write_bytes(path: Path, content: bytes) -> Path:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     waiting = _waiting.get()
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(content)
-        if waiting is None:
-            os.replace(temporary, path)
-    except OSError as error:
+        with _writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary.write_bytes(content)
+            if waiting is None:
+                os.replace(temporary, path)
+    except ReportError:
         with contextlib.suppress(OSError):
             temporary.unlink()
-        raise ReportError(
-            f"{path}: cannot be written ({error.strerror}); make space, or choose another --out, and "
-            "run again"
-        ) from error
+        raise
     if waiting is not None:
         waiting.append((temporary, path))
     return path
