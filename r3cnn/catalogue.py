@@ -90,11 +90,14 @@ class Scale:
     warmup: dict[str, float]
     schedules: dict[str, dict]
     network: dict[str, float] | None
+    validate: dict[str, int] | None = None  # after every so many epochs; None: never
 
     def settings(self, schedule: str) -> dict[str, object]:
         """What a training with `schedule` takes from this scale, its data and seed aside."""
+        validate = {"validate": self.validate} if self.validate else {}
         return _ordered(
             {
+                **validate,
                 "images": list(self.images),
                 "batch": self.batch,
                 "per_pass": self.per_pass,

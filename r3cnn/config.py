@@ -55,6 +55,8 @@ def resolve(
         "loops_trained": _loops_trained(cfg),
         "data": data and _data_facts(data),
     }
+    if scale.validate:
+        cfg.r3cnn.validate_every = scale.validate["every"]
     return cfg
 
 

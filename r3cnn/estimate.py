@@ -173,6 +173,8 @@ def render(found: list[Row], scale: Scale, plan: Plan, device: str, sources: Ite
         f"To do: {len(left)} of {len(found)} trainings, {hours:.0f} GPU-hours, {disk:.1f} GB of checkpoints.",
         f"With {plan.gpus} GPUs, {plan.gpus // plan.gpus_of_training} at a time: {duration(wall * 3600)}.",
     ]
+    if scale.validate:
+        lines.append("The validations between the epochs come on top: they were not measured.")
     if plan.price is not None:
         lines.append(f"Money: {hours * plan.price:.0f} at {plan.price:g} a GPU-hour.")
     if plan.watts is not None:

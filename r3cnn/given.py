@@ -16,7 +16,7 @@ from .publishing import FACTS
 
 
 def take(config: Path, cfg: Config, source: str, sha256: str, out: Path) -> None:
-    """Write the results of a training that was done elsewhere: its weights, no histogram, no log.
+    """Write the results of a training that was done elsewhere: its weights, no histogram, no log, no validation.
 
     source: a file or an address; naming its sha256 is trusting it, for reading a pickle runs its code.
     Raises UserError where it is another file, or not of the config's network.
@@ -36,7 +36,8 @@ def take(config: Path, cfg: Config, source: str, sha256: str, out: Path) -> None
         content = checkpoint.load(plain)
     _require_fit(cfg, content["state_dict"], source)
     write_atomically(out / "iou_histogram.csv", to_csv([]))
-    write_atomically(out / "train.jsonl", "")
+    for name in ("train.jsonl", "validation.jsonl"):
+        write_atomically(out / name, "")
     checkpoint.save(out / "checkpoint.pth", {**content, "converted_from": source})
     manifest = {
         **{key: cfg.r3cnn[key] for key in FACTS},

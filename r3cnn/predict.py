@@ -123,7 +123,7 @@ def predict(cfg: Config, weights: Path, loops: Sequence[int], out: Path) -> None
                 found = predict_batch(detector, data, every if looked_at else loops)
                 image_id = data["data_samples"][0].img_id
                 for n in loops:
-                    tables[n].append(_table(n, image_id, found[n][0], dataset.cat_ids, schema))
+                    tables[n].append(table_of(n, image_id, found[n][0], dataset.cat_ids, schema))
                 if looked_at:
                     after = {n: of_loop[0] for n, of_loop in found.items()}
                     info = dataset.get_data_info(i - 1)
@@ -150,7 +150,7 @@ def _write_groups(writer: pq.ParquetWriter, tables: dict[int, list[pa.Table]]) -
         parts.clear()
 
 
-def _table(
+def table_of(
     loops: int, image_id: int, found: InstanceData, category_ids: Sequence[int], schema: pa.Schema
 ) -> pa.Table:
     """The detections of one image; boxes (n, 4) become x, y, width, height, masks (n, H, W) run lengths."""
@@ -182,8 +182,8 @@ def _table(
 class Progress:
     """Says every few seconds how many images are done and how long the rest will take."""
 
-    def __init__(self, total: int) -> None:
-        self.total, self.began = total, time.monotonic()
+    def __init__(self, total: int, what: str = "") -> None:
+        self.what, self.total, self.began = what, total, time.monotonic()
         self.spoke = self.began
 
     def say(self, done: int) -> None:
@@ -193,4 +193,5 @@ class Progress:
             return
         self.spoke = now
         rate = done / max(now - self.began, 1e-9)
-        log.info("%d/%d images, about %d s left", done, self.total, (self.total - done) / rate)
+        left = (self.total - done) / rate
+        log.info("%s%d/%d images, about %d s left", self.what, done, self.total, left)

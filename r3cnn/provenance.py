@@ -57,7 +57,8 @@ def device_name() -> str:
 
     if torch.cuda.is_available():
         return torch.cuda.get_device_name()
-    return f"CPU, {_cpu_model()}, {torch.get_num_threads()} threads"
+    threads = torch.get_num_threads()
+    return f"CPU, {_cpu_model()}, {threads} thread{'s' * (threads > 1)}"
 
 
 def _cpu_model() -> str:

@@ -20,8 +20,9 @@ def publish(trainer: "Trainer", out: Path) -> None:
     counts = enumerate(trainer.counts, 1)
     rows = [row for epoch, of_epoch in counts for row in rows_of_epoch(epoch, of_epoch)]
     write_atomically(out / "iou_histogram.csv", to_csv(rows))
-    with replacing(out / "train.jsonl") as temporary:
-        shutil.copyfile(trainer.log.path, temporary)
+    for path in (trainer.log.path, trainer.validation.path):
+        with replacing(out / path.name) as temporary:
+            shutil.copyfile(path, temporary)
     checkpoint.save(out / "checkpoint.pth", trainer.content())
     write_json(out / "manifest.json", manifest(trainer))
 

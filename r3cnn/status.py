@@ -124,7 +124,18 @@ def progress_of(training: Training, scale: Scale, results: Path, state: Path) ->
     last = lines[-1]
     left = max(0, epochs * _steps_of_epoch(scale, results, last) - last["iteration"])
     pace = statistics.median(line["seconds"] for line in lines[-50:])
-    return Progress(last["epoch"], epochs, last["iteration"], last["loss"], left * pace)
+    seconds = left * pace + _validation_left(logs[-1].with_name("validation.jsonl"), scale, epochs)
+    return Progress(last["epoch"], epochs, last["iteration"], last["loss"], seconds)
+
+
+def _validation_left(path: Path, scale: Scale, epochs: int) -> float:
+    """Seconds that the validations to come take, by the last one; 0 before there was one."""
+    lines = [json.loads(line) for line in _tail(path)] if path.is_file() else []
+    if not lines or not scale.validate:
+        return 0.0
+    to_come = range(lines[-1]["epoch"] + 1, epochs + 1)
+    count = sum(epoch % scale.validate["every"] == 0 or epoch == epochs for epoch in to_come)
+    return count * lines[-1]["seconds"]
 
 
 def _steps_of_epoch(scale: Scale, results: Path, last: dict) -> int:

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 
-from . import checkpoint, distributed, finite, lease
+from . import checkpoint, distributed, finite, lease, resuming
 from .building import build_detector, choose_device
 from .data.loading import (
     KeyedDataset,
@@ -39,6 +39,7 @@ from .publishing import publish
 from .schedule import learning_rate
 from .stopping import CHECKPOINT_MINUTES, Interrupted, StopRequest, heed_parent_only
 from .train_log import TrainLog
+from .validation import Validation
 
 log = logging.getLogger(__name__)
 
@@ -78,6 +79,7 @@ class Trainer:
         self.counts: list[Tensor] = []  # (L, A, 3, B) of each finished epoch, over all processes
         self.stop = StopRequest()
         self.log = TrainLog(state, self.rank == 0)
+        self.validation = Validation(cfg, state)
 
     def _distributed(self, detector: nn.Module) -> nn.Module:
         if self.world == 1:
@@ -94,9 +96,9 @@ class Trainer:
 
     def resume(self) -> None:
         """Go on from the newest readable checkpoint of the state folder, if there is one."""
-        found = self._newest_checkpoint()
+        found = resuming.newest_checkpoint(self.state)
         if found is not None:
-            self._require_own(found)
+            resuming.require_own(found, self.state, self.detector, self.batch)
             self.detector.load_state_dict(found["state_dict"])
             self.optim.load_state_dict(found["optimizer"])
             self.step = found["step"]
@@ -104,35 +106,12 @@ class Trainer:
             if self.rank == 0:  # the counts are those of all processes together
                 self.taps.histogram.counts.copy_(found["counts_of_epoch"])
             log.info("resuming after step %d of %d", self.step, self.steps)
-        self.log.begin(self.step, self.steps)
+        self.validation.begin(self.step // self.steps_per_epoch)
+        self.log.begin(self.step, self._finished())
 
-    def _newest_checkpoint(self) -> dict | None:
-        """The same one in all processes: the first chooses, and sets broken ones aside."""
-        folder = self.state / "checkpoints"
-        found = checkpoint.load_newest(folder) if self.rank == 0 else None
-        chosen = [found and found["step"]]
-        dist.broadcast_object_list(chosen)
-        if self.rank > 0 and chosen[0] is not None:
-            found = checkpoint.load(checkpoint.path_of_step(folder, chosen[0]))
-        return found
-
-    def _require_own(self, found: dict) -> None:
-        """Raise UserError for a checkpoint that another network or another number of processes wrote."""
-        anew = f"or remove {self.state} to train anew"
-        if found["batch"] != self.batch:
-            raise UserError(
-                f"{self.state}: trained with {found['batch']} images a step so far, this run makes it "
-                f"{self.batch} on {self.world} processes; take as many processes as before, {anew}"
-            )
-        mine, theirs = (
-            _shapes(state) for state in (self.detector.state_dict(), found["state_dict"])
-        )
-        if mine != theirs:
-            differing = sorted(name for name, _ in mine.items() ^ theirs.items())
-            raise UserError(
-                f"{self.state}: its checkpoint is of another network than this config now builds "
-                f"({differing[0]} differs); go back to the sources that trained it, {anew}"
-            )
+    def _finished(self) -> bool:
+        """Whether nothing is left to be trained or validated."""
+        return self.step == self.steps and not self.validation.due(self.epochs)
 
     def content(self) -> dict:
         """A checkpoint's content."""
@@ -171,11 +150,13 @@ class Trainer:
         Raises Interrupted after a signal; UserError at a loss that is not finite, or where the lease
         was lost.
         """
-        if self._any(bool(self.stop))[0] and self.step < self.steps:
-            raise Interrupted(f"a signal came; nothing trained after step {self.step}")
+        self._validate(owned)  # where an attempt was stopped in it
         while self.step < self.steps:
+            if self._stopped():
+                raise Interrupted(f"a signal came; nothing trained after step {self.step}")
             epoch, first = divmod(self.step, self.steps_per_epoch)
             self._run_epoch(epoch, batches(self._loader(epoch, first)), owned, seconds)
+            self._validate(owned)
 
     def _run_epoch(
         self, epoch: int, data: Iterator[dict], owned: lease.Lease | None, seconds: float
@@ -196,9 +177,20 @@ class Trainer:
             if stop and self.step < self.steps:
                 raise Interrupted(f"a signal came; stopped after step {self.step}")
 
+    def _validate(self, owned: lease.Lease | None) -> None:
+        """At the end of an epoch: its line of validation, where one is due."""
+        epoch, begun = divmod(self.step, self.steps_per_epoch)
+        if not begun and self.validation.due(epoch):
+            require = owned.require if owned else lambda: None
+            self.validation.run(self.detector, epoch, self._stopped, require)
+            self.log.time_attempt()
+
+    def _stopped(self) -> bool:
+        return self._any(bool(self.stop))[0]
+
     def run_steps(self, steps: int) -> None:
         """Train a few steps of the first epoch and keep nothing; for measuring."""
-        self.log.begin(0, self.steps)
+        self.log.begin(0, finished=False)
         data = batches(self._loader(0, 0))
         for _ in range(min(steps, self.steps_per_epoch)):
             self._train_step(0, data)
@@ -255,9 +247,8 @@ class Trainer:
         if self.rank == 0:
             values = {name: round(float(value), 6) for name, value in totals.items()}
             place = {"epoch": epoch + 1, "iteration": self.step, "lr": rate}
-            self.log.write(
-                {**place, **values, "seconds": round(seconds, 4)}, self.steps, self.epochs
-            )
+            line = {**place, **values, "seconds": round(seconds, 4)}
+            self.log.write(line, self.steps, self.epochs, *self.validation.to_come())
 
     def _any(self, *asked: bool) -> list[bool]:
         """For each question whether any process says yes; all agree, so that all write the same step."""
@@ -270,10 +261,6 @@ class Trainer:
     def _end_epoch(self) -> None:
         self.counts.append(self._total_counts().cpu())
         self.taps.histogram.counts.zero_()
-
-
-def _shapes(state: dict[str, Tensor]) -> dict[str, torch.Size]:
-    return {name: value.shape for name, value in state.items()}
 
 
 def train(

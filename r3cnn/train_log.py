@@ -25,8 +25,8 @@ class TrainLog:
         self.began = self.spoke = time.monotonic()
         self.file = None
 
-    def begin(self, step: int, steps: int) -> None:
-        """Start an attempt after `step`; none where all `steps` are done and only published again.
+    def begin(self, step: int, finished: bool) -> None:
+        """Start an attempt after `step`; none where all is done and only published again.
 
         Lines of later steps were not kept by a checkpoint and go.
         """
@@ -43,7 +43,7 @@ class TrainLog:
         if self.attempts_path.exists():
             self.attempts = json.loads(self.attempts_path.read_text(encoding="utf-8"))
         self.runs_on = provenance.record()
-        if step == steps and self.attempts:
+        if finished and self.attempts:
             log.info("finished on %s; published again", self.attempts[-1]["end"])
         else:
             self._begin_attempt()
@@ -58,25 +58,31 @@ class TrainLog:
         with writing(self.path, NO_ACCESS | NO_SPACE):
             self.file = open(self.path, "a", encoding="utf-8")  # noqa: SIM115 - as long as we train
 
-    def write(self, line: dict, steps: int, epochs: int) -> None:
-        """Append a step's line; every few seconds say how far we are, and keep what it cost."""
+    def write(
+        self, line: dict, steps: int, epochs: int, more: float = 0.0, words: str = ""
+    ) -> None:
+        """Append a step's line; every few seconds say how far we are, and keep what it cost.
+
+        more: seconds that other work than steps will take; words: what that work is.
+        """
         with writing(self.path):
             self.file.write(json.dumps(line) + "\n")
             self.file.flush()
         if time.monotonic() - self.spoke >= SECONDS_BETWEEN_MESSAGES or line["iteration"] == steps:
             self.spoke = time.monotonic()
-            self._time_attempt()
-            left = (steps - line["iteration"]) * line["seconds"]
+            self.time_attempt()
+            left = (steps - line["iteration"]) * line["seconds"] + more
             log.info(
-                "epoch %d/%d, step %d/%d, loss %.3f, %.2f s a step, about %d s left",
+                "epoch %d/%d, step %d/%d, loss %.3f, %.2f s a step, about %d s left%s",
                 line["epoch"], epochs, line["iteration"], steps, line["loss"], line["seconds"], left,
+                words,
             )  # fmt: skip
 
     def before_checkpoint(self) -> None:
         """Bring the lines to the disk: a checkpoint must not outlive the log of its steps."""
         with writing(self.path):
             os.fsync(self.file.fileno())
-        self._time_attempt()
+        self.time_attempt()
 
     def provenance(self) -> dict:
         """What trained: the last attempt's record, and the hash of other sources where any attempt had them."""
@@ -88,7 +94,10 @@ class TrainLog:
         hashes = [attempt["source_sha256"] for attempt in self.attempts]
         return [found for found in hashes if found != self.runs_on["source_sha256"]]
 
-    def _time_attempt(self) -> None:
+    def time_attempt(self) -> None:
+        """Keep what the attempt has cost so far."""
+        if not self.writes:
+            return
         seconds = round(time.monotonic() - self.began, 3)
         self.attempts[-1].update(end=provenance.now(), seconds=seconds)
         write_json(self.attempts_path, self.attempts)

@@ -10,9 +10,11 @@ from pathlib import Path
 from reports import histograms
 from reports.bootstrap import SEED_SPREAD, difference_interval
 from reports.claims_spec import OF_HISTOGRAMS, Check, Claim, Claims, Side
+from reports.figures import WEIGHTS_GIVEN
 from reports.files import write_text
 from reports.load import Results
 from reports.numbers import published_number
+from reports.provenance import given_weights
 from reports.setting import run_command
 from reports.tables_spec import Spec
 
@@ -236,7 +238,14 @@ def _of_histograms(check: Check, spread: float, results: Results) -> Outcome:
     left = histograms.bins_of(results, check.left.training, check.left.loops)
     right = histograms.bins_of(results, check.right.training, check.right.loops)
     if left is None or right is None:
-        return Outcome(NOT_RUN)
+        sides = ((check.left, left), (check.right, right))
+        given = [
+            side.training
+            for side, bins in sides
+            if bins is None and given_weights(results, side.training)
+        ]
+        note = f"{given[0]}: {WEIGHTS_GIVEN}" if given else ""
+        return Outcome(NO_NUMBERS if given else NOT_RUN, note=note)
     if check.quantity == "distance":
         sides, value = (None, None), histograms.distance(left, right)
     else:

@@ -88,7 +88,9 @@ def _training(
 ) -> dict[str, Any]:
     folder = f"trainings/{training}/seed{seed}"
     names = [f"{folder}/{path.name}" for path in sorted((results.folder / folder).glob("[!.]*"))]
-    log = results.folder / "logs" / "train" / f"{training}.seed{seed}.log"
+    given = (results.manifests.get((training, seed)) or {}).get("weights")
+    rule = "weights" if given else "train"
+    log = results.folder / "logs" / rule / f"{training}.seed{seed}.log"
     config = configs.get((training, seed))
     entry = {
         "manifest": results.manifests.get((training, seed)),

@@ -27,6 +27,7 @@ FORMATS = ("svg", "pdf", "png")
 VIEWS = ("candidates", "sampled", "positives")
 ASSIGNMENTS = ("box", "mask")
 IOU_FROM = 0.5
+WEIGHTS_GIVEN = "not trained here, nothing was counted"
 # Okabe and Ito's colours: told apart with any colour vision, and dark to light in grey print.
 _COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9")
 _STYLE = Path(__file__).parent / "style.mplstyle"
@@ -41,8 +42,9 @@ _NO_DATES: dict[str, dict[str, str | None]] = {
 class Panel:
     """One training's bars.
 
-    bars: loop, iou_low, iou_high, count; summed over epochs and seeds. None if it has not run.
-    command: what makes the missing data.
+    bars: loop, iou_low, iou_high, count; summed over epochs and seeds. None if there are no counts,
+        for the reason in `missing`.
+    command: what makes the missing data; '' if nothing does.
     """
 
     training: str
@@ -51,6 +53,7 @@ class Panel:
     epochs: int
     seeds: tuple[int, ...]
     command: str
+    missing: str = "not run"
 
     @property
     def loops(self) -> list[int]:
@@ -74,7 +77,7 @@ class Panel:
     def summary(self) -> str:
         """The panel in a sentence, for those who cannot see it."""
         if self.bars is None:
-            return f"{self.title}: not run."
+            return f"{self.title}: {self.missing}."
         total = int(self.bars["count"].sum())
         if total == 0:
             return f"{self.title}: no samples."
@@ -136,6 +139,9 @@ def figure2_data(
     for training, title in PANELS:
         loaded = load_histogram(results.folder, training)
         bars, epochs, seeds = None, 0, ()
+        if loaded is not None and loaded[0].empty:
+            panels.append(Panel(training, title, None, 0, (), "", WEIGHTS_GIVEN))
+            continue
         if loaded is not None:
             frame, seeds = loaded[0], tuple(loaded[1])
             bars, epochs = summed_bars(frame, assignment, view, iou_from), frame["epoch"].nunique()
@@ -221,8 +227,8 @@ def _draw_bars(ax: Axes, panel: Panel) -> None:
 def _draw_missing(ax: Axes, panel: Panel) -> None:
     ax.grid(False)
     ax.text(
-        0.5, 0.62, "not run", transform=ax.transAxes, ha="center", va="center", fontsize=13,
-        color="#555555",
+        0.5, 0.62, panel.missing.replace(", ", ",\n"), transform=ax.transAxes, ha="center",
+        va="center", fontsize=13, color="#555555",
     )  # fmt: skip
     # A path has no blanks to break at; a dollar sign would start a formula.
     command = "\n".join(_wrap(panel.command, 40)).replace("$", r"\$")

@@ -1,7 +1,10 @@
 """Reading and writing files: whole or not at all, and errors that name the file."""
 
+import contextlib
 import json
 import os
+from collections.abc import Iterator
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +66,39 @@ def read_yaml(path: Path) -> Any:
         raise ReportError(f"{path}: not YAML ({' '.join(str(error).split())})") from error
 
 
+_waiting: ContextVar[list[tuple[Path, Path]] | None] = ContextVar("waiting", default=None)
+
+
+@contextlib.contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ReportError(
+            f"{path}: cannot be written ({error.strerror}); make space, or choose another --out, and "
+            "run again"
+        ) from error
+
+
+@contextlib.contextmanager
+def together() -> Iterator[None]:
+    """Inside, files get their names at the end, in the order of writing; after an error none does.
+
+    So a disk that fills up leaves an older report as it was.
+    """
+    waiting: list[tuple[Path, Path]] = []
+    before = _waiting.set(waiting)
+    try:
+        yield
+        for temporary, path in waiting:
+            with _writing(path):
+                os.replace(temporary, path)
+    finally:
+        _waiting.reset(before)
+        for temporary, _ in waiting:
+            temporary.unlink(missing_ok=True)
+
+
 def write_bytes(path: Path, content: bytes) -> Path:
     """Write a file under a temporary name, then move it into place. Raises: ReportError.
 
@@ -71,18 +107,19 @@ def write_bytes(path: Path, content: bytes) -> Path:
     if path.is_file() and path.read_bytes() == content:
         return path
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    waiting = _waiting.get()
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(content)
-        os.replace(temporary, path)
-    except OSError as error:
-        raise ReportError(
-            f"{path}: cannot be written ({error.strerror}); make space, or choose another --out, and "
-            "run again"
-        ) from error
-    finally:
-        if temporary.is_file():
+        with _writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary.write_bytes(content)
+            if waiting is None:
+                os.replace(temporary, path)
+    except ReportError:
+        with contextlib.suppress(OSError):
             temporary.unlink()
+        raise
+    if waiting is not None:
+        waiting.append((temporary, path))
     return path
 
 

@@ -12,9 +12,9 @@ HIGH_IOU = 0.7
 
 
 def bins_of(results: Results, training: str, loop: int | None = None) -> pd.Series | None:
-    """Candidates before the refinement by iou_low from 0.5, of one loop or of all; None if not run."""
+    """Candidates before the refinement by iou_low from 0.5, of one loop or of all; None without counts."""
     loaded = load_histogram(results.folder, training)
-    if loaded is None:
+    if loaded is None or loaded[0].empty:
         return None
     bars = summed_bars(loaded[0], iou_from=IOU_FROM)
     if loop is not None:

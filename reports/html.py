@@ -13,7 +13,7 @@ from reports.curves import histogram_series, learning_series
 from reports.details import again_command, details
 from reports.errors import ReportError
 from reports.figures import Figure2, figure2_data, write_figure2
-from reports.files import write_bytes, write_text
+from reports.files import together, write_bytes, write_text
 from reports.gallery import Gallery, load_gallery
 from reports.load import Results
 from reports.provenance import Trained, trained_models
@@ -111,12 +111,13 @@ def render_page(report: Report) -> str:
 
 def write_report(report: Report, results: Results, out: Path) -> list[Path]:
     """Write the page and every file that it shows or links. Raises: ReportError."""
-    files = write_tables(report.tables, out) + write_figure2(report.figure2, out)
-    files.append(write_claims(list(report.claims), out))
-    files.append(write_tidy(tidy(results, report.setting), out))
-    files.append(write_bytes(out / LIBRARY, _library()))
-    # The page comes last: where it stands, all that it links stands too.
-    return [*files, write_text(out / "index.html", render_page(report))]
+    with together():
+        files = write_tables(report.tables, out) + write_figure2(report.figure2, out)
+        files.append(write_claims(list(report.claims), out))
+        files.append(write_tidy(tidy(results, report.setting), out))
+        files.append(write_bytes(out / LIBRARY, _library()))
+        # The page comes last: where it stands, all that it links stands too.
+        return [*files, write_text(out / "index.html", render_page(report))]
 
 
 def _series(spec: Spec, results: Results, tables: list[Table]) -> dict[str, Any]:

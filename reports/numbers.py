@@ -55,8 +55,14 @@ def difference(ours: Decimal, paper: Decimal) -> Decimal:
     return _plain_zero(ours - paper)
 
 
-def verdict(delta: Decimal, compare: str) -> str:
-    """How far ours is from the paper: match, near or different; '' where nothing is judged."""
+def verdict(delta: Decimal, compare: str, comparable: bool) -> str:
+    """How far ours is from the paper: match, near or different; '' where nothing is judged.
+
+    comparable: whether anything is. Where it is not, a number that is no measurement (`exact`) and equals
+    the paper's is called exact, which is a fact.
+    """
+    if not comparable:
+        return "exact" if compare == "exact" and delta == 0 else ""
     if compare == "exact":
         return "match" if delta == 0 else "different"
     if compare == "ap":

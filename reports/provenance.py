@@ -58,6 +58,13 @@ def row_sources(results: Results, training: str, loops: int, present: str | None
     return compare_sources(hashes, present)
 
 
+def given_weights(results: Results, training: str) -> str:
+    """Where the weights of a training come from that was not trained here; '' if it was."""
+    found = (m.get("weights") for key, m in sorted(results.manifests.items()) if key[0] == training)
+    texts = [f"{w.get('source')} (sha256 {str(w.get('sha256'))[:12]})" for w in found if w]
+    return ", ".join(dict.fromkeys(texts))
+
+
 @dataclass(frozen=True)
 class Trained:
     """One training's provenance as the page shows it."""
@@ -66,6 +73,7 @@ class Trained:
     seed: int
     manifest: dict[str, Any]
     sources: str
+    given: str = ""
 
     @property
     def anchor(self) -> str:
@@ -76,6 +84,12 @@ class Trained:
 def trained_models(results: Results, present: str | None) -> list[Trained]:
     """Every (training, seed) that has a manifest, in order."""
     return [
-        Trained(training, seed, manifest, compare_sources([manifest.get("source_sha256")], present))
+        Trained(
+            training,
+            seed,
+            manifest,
+            compare_sources([manifest.get("source_sha256")], present),
+            given_weights(results, training),
+        )
         for (training, seed), manifest in sorted(results.manifests.items())
     ]

@@ -25,7 +25,7 @@ _TEX = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#",
     "%": r"\%", "_": r"\_", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}",
     "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", '"': r"\textquotedbl{}",
-    "\N{MINUS SIGN}": "$-$", "±": r"$\pm$", "\N{EN DASH}": "--", "†": r"\dag{}", "‡": r"\ddag{}",
+    "\N{MINUS SIGN}": "$-$", "±": r"$\pm$", "\N{EN DASH}": "--", "†": r"\dag{}", "‡": r"\ddag{}", "§": r"\S{}",
     "[": "{[}", "]": "{]}",
 }  # fmt: skip
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]#|~!$])")
@@ -80,7 +80,10 @@ def pieces(column: Column, cell: Cell) -> list[Piece]:
 
 
 def to_csv(table: Table) -> str:
-    """One line a row: <column>_paper, _ours, _difference; _std, _n with several seeds; _low, _high."""
+    """One line a row: <column>_paper, _ours, _difference; _std, _n with several seeds; _low, _high.
+
+    `weights`, where some row was not trained here: where its weights come from.
+    """
     ranged = {
         column.name
         for column in table.columns
@@ -93,6 +96,7 @@ def to_csv(table: Table) -> str:
         for row in table.rows
         if (ours := row.cells[column.name].ours) and ours.std is not None
     }
+    given = any(row.given for row in table.rows)
     lines = []
     for number, row in enumerate(table.rows, 1):
         line: dict[str, object] = {
@@ -104,6 +108,7 @@ def to_csv(table: Table) -> str:
             "seeds": " ".join(map(str, row.seeds)),
             "sources": row.sources,
         }
+        line |= {"weights": row.given} if given else {}
         for column in table.columns:
             cell = row.cells[column.name]
             line |= _csv_values(column, cell, column.name in several, column.name in ranged)
@@ -205,7 +210,12 @@ def environment() -> Environment:
         keep_trailing_newline=True,
     )
     env.globals |= {"roles": roles, "row_pieces": row_pieces}
-    env.filters |= {"heading": _html_heading, "table_html": to_html, "seconds": _seconds}
+    env.filters |= {
+        "heading": _html_heading,
+        "prose": _html_prose,
+        "table_html": to_html,
+        "seconds": _seconds,
+    }
     return env
 
 
@@ -298,4 +308,13 @@ def _seconds(value: object) -> str:
 
 
 def _html_heading(text: str) -> Markup:
-    return Markup(_SUBSCRIPT.sub(r"\1<sub>\2</sub>", str(escape(text))))
+    return Markup(_SUBSCRIPT.sub(r"\1<sub>\2</sub>", _unbroken(text)))
+
+
+def _html_prose(text: str) -> Markup:
+    """A sentence: L_t and L_e alone are notation there, a device may be named B_1."""
+    return Markup(re.sub(r"\bL_([te])\b", r"L<sub>\1</sub>", _unbroken(text)))
+
+
+def _unbroken(text: str) -> str:
+    return str(escape(text)).replace(" = ", "\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}")

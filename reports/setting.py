@@ -37,7 +37,7 @@ class Setting:
         if self.comparable:
             return (
                 "Differences from the paper are judged: within 0.3 AP is a match, within 0.6 "
-                "near, else different."
+                "near, else different; parameters and sizes match where they are equal."
             )
         return (
             f"At scale {self.scale} on this data rows may be compared with one another, not with "
@@ -58,13 +58,18 @@ def setting_of(results: Results) -> Setting:
     scales = {str(manifest.get("scale") or "unknown") for manifest in results.manifests.values()}
     scales = scales or {_scale_by_name(results.name)}
     devices = {
-        _device(manifest) for manifest in results.manifests.values() if manifest.get("device")
+        _device(manifest)
+        for manifest in results.manifests.values()
+        if manifest.get("device") and not manifest.get("weights")
     }
+    given = bool(results.manifests) and all(m.get("weights") for m in results.manifests.values())
     seeds = {seed for _, seed in results.manifests} | {key[1] for key in results.score_provenance}
     return Setting(
         scale=", ".join(sorted(scales)),
         data=_data(results),
-        device="; ".join(sorted(devices)) or "unknown",
+        device="no training here, weights given"
+        if given
+        else "; ".join(sorted(devices)) or "unknown",
         seeds=", ".join(map(str, sorted(seeds))) or "none",
         comparable=scales == {"paper"} and _is_coco(results),
         meaningless="smoke" in scales,

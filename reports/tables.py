@@ -8,14 +8,19 @@ import pandas as pd
 from reports.bootstrap import cell_interval
 from reports.load import Results
 from reports.numbers import Number, difference, published_number, summarise, verdict
-from reports.provenance import OTHER_SOURCES, UNKNOWN, row_sources
+from reports.provenance import OTHER_SOURCES, UNKNOWN, given_weights, row_sources
 from reports.setting import Setting, measured_on, run_command
 from reports.tables_spec import OTHER, Column, Row, Spec, TableSpec
 
 VALUE, NOT_RUN, NO_VALUE = "value", "not run", "no value"
+GIVEN = "§"
 INTERVALS = (
     "The 95 % intervals beside our APs come from 1,000 resamples of the validation images; they do "
     "not hold the spread of seeds."
+)
+EXACT = (
+    "Parameters and sizes are computed from the paper's own models, at every scale: a difference of 0 "
+    "is exact."
 )
 
 
@@ -24,7 +29,8 @@ class Cell:
     """What a row has in a column.
 
     status: value, not run (no result file), or no value (the file says null).
-    verdict: match, near, different, or '' where nothing is judged.
+    verdict: match, near, different, or '' where nothing is judged; exact, at any scale, of what is
+        counted and equal.
     text: the content of a constant's cell.
     interval: 95 % of the resampled validation images, in points of AP.
     paper_rank, rank: best, second or '' among the paper's and among our numbers of the column.
@@ -45,7 +51,7 @@ class Cell:
 class TableRow:
     """One evaluation's cells by column name; sources: present, other, unknown, '' if not run.
 
-    command: what runs the row.
+    command: what runs the row; given: where its weights come from, if it was not trained here.
     """
 
     label: str
@@ -56,6 +62,7 @@ class TableRow:
     notes: tuple[str, ...]
     cells: dict[str, Cell]
     command: str = ""
+    given: str = ""
 
     @property
     def run(self) -> bool:
@@ -109,6 +116,8 @@ class Table:
             lines.append(INTERVALS)
         if any(cell.paper_rank for row in self.rows for cell in row.cells.values()):
             lines.append("In each column the best is bold, the second best underlined.")
+        if any(column.compare == "exact" and column.published for column in self.columns):
+            lines.append(EXACT)
         device = [column for column in self.columns if column.compare == "device"]
         if device:
             lines.append(f"Our speed and memory were measured on: {self.measured_on}.")
@@ -120,18 +129,23 @@ class Table:
 
     @property
     def source_notes(self) -> tuple[tuple[str, str], ...]:
-        """The marks of rows whose sources are not the present ones, with their meaning."""
+        """The marks of rows of other sources than the present, or of given weights; their meaning."""
         meanings = {
             OTHER_SOURCES: ("†", "Trained or scored by other sources than the present ones."),
             UNKNOWN: ("‡", "It is unknown whether the present sources made this row."),
         }
         present = {row.sources for row in self.rows}
-        return tuple(note for sources, note in meanings.items() if sources in present)
+        notes = [note for sources, note in meanings.items() if sources in present]
+        given = dict.fromkeys(f"{row.training} from {row.given}" for row in self.rows if row.given)
+        if given:
+            notes.append((GIVEN, f"Not trained here, its weights were given: {'; '.join(given)}."))
+        return tuple(notes)
 
     def row_marks(self, row: TableRow) -> tuple[str, ...]:
         """The marks behind a row's label."""
         source = {OTHER_SOURCES: ("†",), UNKNOWN: ("‡",)}.get(row.sources, ())
-        return source + tuple(sorted(self.marks[name] for name in row.notes))
+        given = (GIVEN,) if row.given else ()
+        return source + given + tuple(sorted(self.marks[name] for name in row.notes))
 
 
 def build_table(
@@ -236,6 +250,7 @@ def _table_row(
             f"scores/{row.training}/seed0/loops{row.loops}.json",
             f"measurements/{row.training}.json",
         ),
+        given_weights(results, row.training) if seeds else "",
     )
 
 
@@ -274,8 +289,7 @@ def _cell(
     if paper is None:
         return Cell(VALUE, None, ours, interval=interval)
     delta = difference(ours.mean, paper)
-    judged = setting.comparable or column.compare == "exact"
-    said = verdict(delta, column.compare) if judged else ""
+    said = verdict(delta, column.compare, setting.comparable)
     return Cell(VALUE, paper, ours, delta, said, interval=interval)
 
 

@@ -50,13 +50,15 @@
 
   function manifestFacts(manifest) {
     const attempts = (manifest.attempts || []).length;
+    const given = manifest.weights;
     return listOf([
+      ...(given ? [["Not trained here", "its weights were given"], ["Weights", given.source], ["Weights' hash", given.sha256]] : []),
       ["Scale", manifest.scale], ["Schedule", manifest.schedule], ["Training loops", manifest.loops_trained],
       ["Config hash", manifest.config_sha256], ["Source hash", manifest.source_sha256], ["Commit", manifest.git_commit],
       ["Device", manifest.device], ["World size", manifest.world_size], ["Batch", manifest.batch],
-      ["Learning rate", manifest.lr], ["Iterations", manifest.iterations],
+      ["Learning rate", manifest.lr], ["Iterations", given ? "" : manifest.iterations],
       ["Data", manifest.data], ["Start", manifest.start], ["End", manifest.end],
-      ["Seconds", manifest.seconds === undefined ? "" : `${Math.round(manifest.seconds)}${attempts > 1 ? ` in ${attempts} attempts` : ""}`],
+      ["Seconds", given || manifest.seconds === undefined ? "" : `${Math.round(manifest.seconds)}${attempts > 1 ? ` in ${attempts} attempts` : ""}`],
       ["Versions", Object.entries(manifest.versions || {}).map((pair) => pair.join(" ")).join(", ")],
     ]);
   }
@@ -256,15 +258,15 @@
     trained.filter((id, number) => byId(`curve-of-${number}`).checked).forEach((id, number) => {
       Object.entries(data.curves[id]).forEach(([seed, of], which) => {
         const line = { color: COLOURS[number % COLOURS.length], dash: DASHES[(Math.floor(number / COLOURS.length) + which) % DASHES.length] };
-        const add = (x, y, more) => traces.push({ type: "scatter", mode: more ? "lines+markers" : "lines", name: plain(`${id}, seed ${seed}${more || ""}`), x, y, line });
+        const add = (x, y, more) => traces.push({ type: "scatter", mode: more ? "lines+markers" : "lines", name: `${plain(`${id}, seed ${seed}`)}${more || ""}`, legendgroup: plain(id), showlegend: which === 0, x, y, line });
         if (quantity in VALIDATION) {
-          for (const [loops, points] of Object.entries(of.validation)) add(points.x, points[quantity], `, L_e = ${loops}`);
+          for (const [loops, points] of Object.entries(of.validation)) add(points.x, points[quantity], `, L<sub>e</sub> = ${plain(loops)}`);
         } else if (of.y[quantity]) add(of.x, of.y[quantity]);
       });
     });
     Plotly.react(byId("curve-chart"), traces, layout({
-      height: 420, showlegend: true, margin: { l: 60, r: 10, t: 20, b: 45 }, legend: { orientation: "h", y: -0.2 },
-      xaxis: { title: { text: "epoch" } },
+      height: 420, showlegend: true, margin: { l: 60, r: 10, t: 20, b: 45 }, legend: { orientation: "h", y: -0.25, yanchor: "top" },
+      xaxis: { title: { text: "epoch", standoff: 10 } },
       yaxis: { title: { text: plain(VALIDATION[quantity] || quantity) }, type: byId("curve-log").checked ? "log" : "linear" },
     }), CONFIG);
   }

@@ -42,15 +42,18 @@ class Run:
     def manifest(self) -> dict:
         return json.loads((self.out / "manifest.json").read_text())
 
+    def timeless(self, name: str) -> list[dict]:
+        """The lines of a published log without their times."""
+        lines = [json.loads(line) for line in (self.out / name).read_text().splitlines()]
+        return [{key: line[key] for key in line if key != "seconds"} for line in lines]
+
     def result(self) -> dict[str, object]:
         """What must be the same whatever happened on the way: all but times."""
-        lines = [json.loads(line) for line in (self.out / "train.jsonl").read_text().splitlines()]
-        for line in lines:
-            line.pop("seconds")
         return {
             "weights, optimiser, counts": digest(self.out / "checkpoint.pth"),
             "histogram": digest(self.out / "iou_histogram.csv"),
-            "log": lines,
+            "log": self.timeless("train.jsonl"),
+            "validation": self.timeless("validation.jsonl"),
         }
 
 

@@ -1,14 +1,19 @@
 """A disk that fills up: one line that names the file, nothing corrupt, and all goes on after space is made."""
 
+import os
 import resource
 import subprocess
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.faults.runs import EVERY_STEP, Run, command, train
+from tests.reports.folders import ResultFolder
 
 pytestmark = pytest.mark.slow
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def limit(size: int) -> None:
@@ -101,23 +106,88 @@ def test_no_space_for_predictions(warm, undisturbed, tmp_path):
     assert out.stat().st_size > 1_500
 
 
-def test_no_space_for_the_report(tmp_path, repository):
-    """The report's room is another: its own command line, its own errors."""
-    page = tmp_path / "index.html"
-    page.write_text("old")
+def report(results: Path, out: Path, size: int | None = None) -> subprocess.CompletedProcess:
+    """`python -m reports html`, with a limit on the size of its files or without."""
     script = (
-        "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))\n"
-        "from pathlib import Path\n"
-        "from reports.errors import ReportError\n"
-        "from reports.files import write_text\n"
-        "try: write_text(Path(sys.argv[1]), 'new' * 2000)\n"
-        "except ReportError as error: sys.exit(f'Error: {error}')"
+        "import resource, runpy, sys\n"
+        "size = int(sys.argv.pop(1))\n"
+        "if size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))\n"
+        "runpy.run_module('reports', run_name='__main__')"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", script, page], cwd=repository, capture_output=True, text=True
-    )
+    words = ["html", "--results", results, "--out", out]
+    return subprocess.run(
+        [sys.executable, "-c", script, str(size or 0), *words],
+        cwd=ROOT, capture_output=True, text=True, env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+    )  # fmt: skip
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> ResultFolder:
+    """What a run of two trainings leaves behind, as far as the report reads it."""
+    folder = ResultFolder(tmp_path / "results" / "smoke")
+    folder.data()
+    for training, loops in (("mask_1x", 1), ("r3_naive_inc", 3)):
+        folder.train(training)
+        folder.score(training, loops, 0.4, 0.3)
+        folder.histogram(training, loops)
+        folder.curve(training, 40)
+    return folder
+
+
+def refused(done: subprocess.CompletedProcess, path: Path, cause: str) -> None:
+    """Failed with one line that names the file, the cause and the remedy."""
     assert done.returncode == 1
-    assert f"{page}: cannot be written (File too large); make space" in done.stderr
     assert "Traceback" not in done.stderr
-    assert page.read_text() == "old"
-    assert list(tmp_path.iterdir()) == [page]
+    errors = [line for line in done.stderr.splitlines() if line.startswith("Error: ")]
+    assert errors == [
+        f"Error: {path}: cannot be written ({cause}); make space, or choose another --out, and run "
+        "again"
+    ]
+
+
+@pytest.mark.parametrize(("size", "at"), [(10_000, "figure2.svg"), (1_000_000, "plotly.min.js")])
+def test_no_space_for_the_report(results, tmp_path, size, at):
+    """The page or a file beside it grows too large: an old report stays as it was, file by file."""
+    out = tmp_path / "report"
+    refused(report(results.path, out, size), out / at, "File too large")
+    assert list(out.iterdir()) == []
+    assert report(results.path, out).returncode == 0
+    before = contents(out)
+
+    results.score("htc", 3, 0.41, 0.36)  # changes the tables, the figure's neighbours and the page
+    (out / "figure2.svg").write_bytes(b"an older figure")
+    (out / "plotly.min.js").write_bytes(b"an older library")
+    before |= {"figure2.svg": b"an older figure", "plotly.min.js": b"an older library"}
+    refused(report(results.path, out, size), out / at, "File too large")
+    assert contents(out) == before
+    done = report(results.path, out)
+    assert done.returncode == 0, done.stderr
+    assert report(results.path, tmp_path / "anew").returncode == 0
+    assert contents(out) == contents(tmp_path / "anew")
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 1 MiB; skips where none can be mounted."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
+    done = subprocess.run(mount, capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip(f"no file system can be mounted here: {done.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_full_disk_under_the_report(results, small_disk):
+    out = small_disk / "report"
+    refused(report(results.path, out), out / "plotly.min.js", "No space left on device")
+    assert list(out.iterdir()) == []
+    subprocess.run(["mount", "-o", "remount,size=32m", str(small_disk)], check=True)
+    done = report(results.path, out)
+    assert done.returncode == 0, done.stderr
+    assert "</html>" in (out / "index.html").read_text()

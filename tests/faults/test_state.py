@@ -50,7 +50,7 @@ def test_a_finished_state_is_published_again_with_new_dates(warm, undisturbed, t
     run = Run(undisturbed("mask_rcnn").config, tmp_path)
     assert warm.run(tmp_path / "1.log", train, run).code == 0
     first, files = run.result(), sorted(run.out.iterdir())
-    assert len(files) == 4
+    assert len(files) == 5
     for path in files:
         os.utime(path, (1, 1))
     manifest = run.manifest()

@@ -89,6 +89,7 @@ def test_what_is_done_costs_nothing_more(catalogue, costs, tmp_path):
     assert f"Money: {2 * hours:.0f} at 2 a GPU-hour." in text
     assert f"Energy: {hours / 2:.0f} kWh at 500 W a GPU." in text
     assert "With 16 GPUs, 2 at a time: " in text
+    assert "validations between the epochs come on top" in text
 
 
 def test_trainings_run_beside_each_other():

@@ -60,7 +60,7 @@ def require_taken(config: Path, zoo: Path, out: Path, source: str) -> None:
     assert (manifest["training"], manifest["seed"]) == ("mask_1x", 0)
     assert (manifest["iterations"], manifest["attempts"]) == (0, [])
     assert (out / "iou_histogram.csv").read_text().startswith("epoch,loop,assignment")
-    assert (out / "train.jsonl").read_text() == ""
+    assert (out / "train.jsonl").read_text() == (out / "validation.jsonl").read_text() == ""
 
 
 def test_a_file(config, zoo, tmp_path):

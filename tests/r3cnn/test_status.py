@@ -1,5 +1,6 @@
 """What `status` says of trainings in each state, here and on Slurm."""
 
+import dataclasses
 import json
 import os
 import time
@@ -100,6 +101,18 @@ def test_running_here(run, catalogue, scale):
     # 40 images, 4 a step, 4 epochs: 28 steps are left
     expected = ("running", "epoch 2/4, step 12, loss 2.500, 14 min left")
     assert states(run, catalogue, scale)["two"] == expected
+
+
+def test_the_time_left_holds_the_validations_to_come(run, catalogue, scale):
+    run.train("two", steps=12)
+    line = {"epoch": 1, "loops": 3, "bbox_AP": 0.1, "segm_AP": 0.1, "seconds": 600.0}
+    path = run.results / "state" / "two" / "seed0" / "0123456789ab" / "validation.jsonl"
+    path.write_text(json.dumps(line) + "\n")
+    assert states(run, catalogue, scale)["two"][1].endswith(" 14 min left")
+    every = dataclasses.replace(scale, validate={"every": 1})
+    assert states(run, catalogue, every)["two"][1].endswith(" 44 min left")
+    second = dataclasses.replace(scale, validate={"every": 3})
+    assert states(run, catalogue, second)["two"][1].endswith(" 34 min left")
 
 
 @pytest.mark.parametrize(("released", "age"), [(True, 0), (False, 1000)])

@@ -42,6 +42,10 @@ def fill(folder: ResultFolder) -> None:
     folder.write("trainings/htc/seed0/validation.jsonl", json.dumps(line))
     folder.histogram("mask_3x", 1, epochs=5)
     folder.counts("r3_1loop", [512, 256, 128, 64, 32, 16, 8, 4, 2, 1])
+    folder.train("dcn", weights={"source": f"https://zoo.org/{HOSTILE}", "sha256": "0" * 64})
+    folder.histogram("dcn", 1, epochs=0)
+    folder.score("dcn", 1, 0.4, 0.3)
+    folder.write("trainings/dcn/seed0/train.jsonl", "")
     for training, loops, trained in (
         ("mask_1x", 1, 1),
         ("r3_naive_inc", 5, 3),
@@ -209,7 +213,9 @@ def test_learning_curves_of_any_trainings(page: Browser) -> None:
     choose(page, "curve-quantity", "segm_AP")
     click(page, "#curve-trainings label:nth-of-type(2) input")
     drawn = traces(page, "curve-chart")
-    assert [(trace["name"], trace["y"]) for trace in drawn] == [("htc, seed 0, L_e = 3", [20])]
+    assert [(trace["name"], trace["y"]) for trace in drawn] == [
+        ("htc, seed 0, L<sub>e</sub> = 3", [20])
+    ]
 
 
 def test_a_cell_opens_its_provenance(page: Browser) -> None:
@@ -235,6 +241,15 @@ def test_a_variants_drawer_shows_the_difference_from_its_parent(page: Browser) -
     assert "the difference from htc" in text
     assert "-name = 'htc'" in text
     assert "+name = 'r3_naive_inc'" in text
+
+
+def test_a_row_of_given_weights_says_so_in_its_drawer(page: Browser) -> None:
+    click(page, "#table4 tr[data-training=dcn] button.open[data-key='bbox.AP']")
+    text = drawer(page)
+    for expected in ("Not trained here", f"https://zoo.org/{HOSTILE}", "0" * 64):
+        assert expected in text
+    assert "Iterations" not in text
+    assert page.evaluate("document.querySelectorAll('img[src=x]').length") == 0
 
 
 def test_a_measured_cell_opens_its_measurement(page: Browser) -> None:
@@ -278,6 +293,17 @@ def test_the_page_is_not_wider_than_the_window(page: Browser, width: int, state:
         "[...document.querySelectorAll('.chart')].map(c => c.getBoundingClientRect().right)"
     )
     assert max(charts) <= width
+
+
+@pytest.mark.parametrize("width", [400, 1600])
+def test_nothing_in_the_drawer_is_squeezed(page: Browser, width: int) -> None:
+    page.resize(width, 900)
+    click(page, RUN + "[data-key='parameters.trainable']")
+    assert "3344384" in drawer(page)
+    widths = "[...document.querySelectorAll('#drawer dd')].map(d => d.clientWidth)"
+    assert min(page.evaluate(widths)) > 100
+    names = "[...document.querySelectorAll('#drawer dt')].map(d => d.scrollWidth - d.clientWidth)"
+    assert max(page.evaluate(names)) <= 0
 
 
 def test_the_page_is_small_enough_to_send(written: tuple[Path, ResultFolder]) -> None:

@@ -1,5 +1,9 @@
 """A table as a function of spec and results."""
 
+from pathlib import Path
+
+import pytest
+
 from reports.load import load_results
 from reports.setting import setting_of
 from reports.tables import NO_VALUE, NOT_RUN, Table, build_tables
@@ -40,9 +44,25 @@ def test_nothing_of_ap_is_judged_at_smoke(smoke: ResultFolder) -> None:
     cells = table.rows[0].cells
     assert str(cells["bbox_AP"].difference) == "0.0"
     assert cells["bbox_AP"].verdict == ""
-    # Parameters are those of the paper's models at every scale.
-    assert cells["params_k"].verdict == "different"
+    # Parameters are those of the paper's models at every scale: equal is a fact, and no judgement.
+    assert cells["params_k"].verdict == ""
+    assert cells["model_size_mb"].verdict == "exact"
     assert "mean nothing" in " ".join(table.statements)
+    assert "a difference of 0 is exact" in " ".join(table.statements)
+
+
+@pytest.mark.parametrize("scale", ["smoke", "mini", "paper on other data"])
+def test_no_verdict_is_given_but_at_scale_paper(tmp_path: Path, scale: str) -> None:
+    folder = ResultFolder(tmp_path / "results" / scale.split()[0], scale.split()[0])
+    folder.data()
+    for training in ("mask_1x", "htc"):
+        folder.train(training)
+        folder.score(training, 3 if training == "htc" else 1, 0.382, 0.347)
+        folder.measure(training)
+    verdicts = {
+        cell.verdict for table in built(folder).values() for r in table.rows for cell in r.cells.values()
+    }  # fmt: skip
+    assert verdicts == {"", "exact"}
 
 
 def test_nothing_of_ap_is_judged_at_scale_paper_on_other_data(paper: ResultFolder) -> None:

@@ -49,7 +49,8 @@ def main() -> None:
     elif command in ("train", "weights"):
         if command == "train":
             Path(options.state).mkdir(parents=True, exist_ok=True)
-        for name in ("checkpoint.pth", "manifest.json", "iou_histogram.csv", "train.jsonl"):
+        logs = ("train.jsonl", "validation.jsonl")
+        for name in ("checkpoint.pth", "manifest.json", "iou_histogram.csv", *logs):
             (out / name).write_text("")
     else:
         out.write_text("{}")

@@ -222,6 +222,16 @@ def test_a_missing_catalogue(tmp_path):
         ("drops: []", "drops: [99]", "drops: found 99; expected epochs before the last one"),
         ("3x: ", "2x: ", "schedules.2x: unknown key; expected one of 1x, 3x"),
         ("depth: 14", "depth: 15", "network.depth: found 15; expected the depth of the ResNet: 14"),
+        (
+            "seeds:",
+            "validate: {every: 0}\nseeds:",
+            "validate.every: found 0; expected a whole number",
+        ),
+        (
+            "seeds:",
+            "validate: {epochs: 1}\nseeds:",
+            "validate.epochs: unknown key; expected one of every",
+        ),
     ],
 )
 def test_a_mistake_in_a_scale_gets_one_line(tmp_path, old, new, expected):

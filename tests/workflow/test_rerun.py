@@ -99,6 +99,12 @@ def test_a_schedule_trains_those_that_follow_it(done):
     assert done.plan().trainings["train"] == seed0({"mask_3x"})
 
 
+def test_validation_turned_on_trains_all(done):
+    """A line of each epoch needs the weights of each epoch."""
+    done.append("experiments/scales/smoke.yaml", "\nvalidate: {every: 1}\n")
+    assert done.plan().counts["train"] == 17
+
+
 def test_other_generated_data_train_all(done):
     done.edit("experiments/scales/smoke.yaml", "shapes: {train: ", "shapes: {train: 1")
     assert done.plan().counts["train"] == 17

@@ -2,7 +2,7 @@
 # Snakemake would delete it before a training that was interrupted runs again.
 #   in:  <results>/data.json, the model's config files
 #   out: <results>/trainings/{id}/seed{seed}/{config.py,checkpoint.pth,manifest.json,
-#                                             iou_histogram.csv,train.jsonl}
+#                                             iou_histogram.csv,train.jsonl,validation.jsonl}
 
 
 rule resolve:
@@ -43,6 +43,7 @@ rule train:
         manifest="<results>/trainings/{id}/seed{seed}/manifest.json",
         histogram="<results>/trainings/{id}/seed{seed}/iou_histogram.csv",
         curve="<results>/trainings/{id}/seed{seed}/train.jsonl",
+        validation="<results>/trainings/{id}/seed{seed}/validation.jsonl",
     log:
         "<logs>/train/{id}.seed{seed}.log",
     wildcard_constraints:
@@ -79,6 +80,7 @@ if GIVEN:
             manifest="<results>/trainings/{id}/seed{seed}/manifest.json",
             histogram="<results>/trainings/{id}/seed{seed}/iou_histogram.csv",
             curve="<results>/trainings/{id}/seed{seed}/train.jsonl",
+            validation="<results>/trainings/{id}/seed{seed}/validation.jsonl",
         log:
             "<logs>/weights/{id}.seed{seed}.log",
         benchmark:
