@@ -30,6 +30,14 @@ class StopRequest:
         for number in SIGNALS:
             signal.signal(number, self._remember)
 
+    def ignore(self) -> None:
+        """Ignore them from now on: Python drops its handlers as it ends, and a late signal would kill it.
+
+        The exit code would then say that a finished training failed.
+        """
+        for number in SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
+
     def _remember(self, number: int, _frame: FrameType | None) -> None:
         self.signal = signal.Signals(number)
 

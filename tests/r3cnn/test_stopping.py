@@ -20,6 +20,24 @@ time.sleep(60)
 """
 
 
+ENDING = """
+import sys
+from unittest import mock
+from r3cnn import cli, config, stopping, train
+class Late:
+    def __del__(self, write=__import__("os").write, sleep=__import__("time").sleep):
+        write(1, b"ending\\n")
+        sleep(2)
+late = Late()
+def run(*_):
+    if sys.argv[1] == "85":
+        raise stopping.Interrupted("a signal came")
+mock.patch.object(config, "load_config").start()
+mock.patch.object(train, "train", run).start()
+cli.main(["train", "--config", "c", "--out", "o", "--state", "s"])
+"""
+
+
 def alive(pid: int) -> bool:
     try:
         with open(f"/proc/{pid}/stat") as file:
@@ -64,3 +82,17 @@ def test_a_signal_is_remembered(number):
     finally:
         for one, handler in before.items():
             signal.signal(one, handler)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("code", [0, 85])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+def test_a_signal_while_python_ends_does_not_change_the_exit_code(repository, code, number):
+    """Python drops its handlers before it tears its modules down, which takes seconds with torch."""
+    child = subprocess.Popen(
+        [sys.executable, "-c", ENDING, str(code)],
+        cwd=repository, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert child.stdout.readline() == "ending\n"
+    child.send_signal(number)
+    assert child.wait(60) == code

@@ -11,7 +11,7 @@ from tests.slurm.project import TRAININGS, Project, result
 LOCAL = "workflow/profiles/local"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[slurm.Cluster]:
     """A running cluster; skips with the reason where none can be started."""
     try:
@@ -21,7 +21,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[slurm.Cluster]
         pytest.skip(str(reason))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def template(cluster: slurm.Cluster, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A project with data and resolved configs."""
     project = Project.new(tmp_path_factory.mktemp("template") / "project")
@@ -36,7 +36,7 @@ def one_process(project: Project, feature: str) -> Project:
     return project
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def limited(template: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     """A training in jobs that are too short for it, on node 1; it takes minutes, so it starts first."""
     project = template.copy(tmp_path_factory.mktemp("limited") / "project")
@@ -46,7 +46,7 @@ def limited(template: Project, tmp_path_factory: pytest.TempPathFactory) -> Iter
     project.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def undisturbed(
     limited: Project, template: Project, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Project]:
