@@ -91,7 +91,7 @@ def _resized(picture: np.ndarray, smallest: int, largest: int) -> tuple[np.ndarr
 
 
 def _font(picture: np.ndarray) -> ImageFont.FreeTypeFont:
-    return ImageFont.load_default(max(13, round(max(picture.shape[:2]) / 60)))
+    return ImageFont.load_default(max(13, round(max(picture.shape[:2]) / 50)))
 
 
 def _with(

@@ -7,6 +7,7 @@ import copy
 import dataclasses
 import logging
 import math
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -51,6 +52,9 @@ def show(
     loops: L_e, that of the training unless given; every_loop: a panel for each loop up to L_e.
     Raises UserError at the end, after all others are done, where some could not be read.
     """
+    warnings.filterwarnings(
+        "ignore", "To copy construct", UserWarning
+    )  # mmdet's own, once a picture
     cfg = load_of(checkpoint, config)
     wanted = pictures.find(given, out)
     viewer = Viewer(cfg, checkpoint, loops, every_loop, threshold)

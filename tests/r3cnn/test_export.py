@@ -211,7 +211,7 @@ def test_without_its_manifest(looped, tmp_path):
 def test_the_checkpoint_is_not_overwritten(results, out):
     place = results / "trainings" / "r3_advanced" / "seed0"
     before = {path: path.read_bytes() for path in place.iterdir()}
-    with pytest.raises(UserError, match="--out .*expected a file such as"):
+    with pytest.raises(UserError, match=r"--out .*expected a file such as"):
         export(place / "checkpoint.pth", place / out)
     assert {path: path.read_bytes() for path in place.iterdir()} == before
 

@@ -1,6 +1,7 @@
 """A trained model on a user's own pictures: what is drawn, what is written, and bad pictures."""
 
 import json
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from r3cnn.cli import main
 from r3cnn.data.loading import build_dataset, collate
 from r3cnn.errors import UserError
 from r3cnn.overlay import Found
+from r3cnn.pictures import read
 from r3cnn.predict import load_detector, predict_batch
 from r3cnn.show import Viewer, _followed, show
 
@@ -71,7 +73,7 @@ def test_it_finds_what_predict_finds(looped, viewer, shapes, photographs):
 
 
 def test_files_beside_each_other(looped, photographs, tmp_path):
-    cfg, weights = looped
+    _, weights = looped
     show(photographs[:2], weights, tmp_path, threshold=LOW)
     for photograph in photographs[:2]:
         told = content(tmp_path / f"{photograph.stem}.json")
@@ -90,7 +92,7 @@ def test_files_beside_each_other(looped, photographs, tmp_path):
 
 
 def test_every_loop_side_by_side(looped, photographs, tmp_path):
-    cfg, weights = looped
+    _, weights = looped
     arguments = [str(photographs[0]), "--checkpoint", str(weights), "--every-loop", "--loops", "2"]
     done = CliRunner().invoke(
         main, ["show", *arguments, "--threshold", str(LOW), "--out", str(tmp_path)]
@@ -103,6 +105,22 @@ def test_every_loop_side_by_side(looped, photographs, tmp_path):
         tracks = [item["track"] for item in told["detections"] if item["loop"] == loop]
         assert len(set(tracks)) == len(tracks)
     assert Image.open(tmp_path / f"{photographs[0].stem}.jpg").width == 2 * 640 + overlay.GAP
+
+
+def test_one_picture_is_written_before_the_next_is_read(
+    looped, photographs, tmp_path, monkeypatch, caplog
+):
+    caplog.set_level(logging.INFO)
+    written = []
+
+    def reading(path: Path) -> np.ndarray:
+        written.append(len(list(tmp_path.glob("*.json"))))
+        return read(path)
+
+    monkeypatch.setattr("r3cnn.pictures.read", reading)
+    show(photographs[:3], looped[1], tmp_path)
+    assert written == [0, 1, 2]
+    assert "3/3 images, about 0 s left" in caplog.messages
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 40), (2000, 31), (640, 1900)])
