@@ -200,7 +200,10 @@ def _cell(score: dict, spread: pa.Table | None, name: str) -> str:
     text = f"{100 * value:.1f}"
     if spread is None or name not in spread.column_names:
         return text
-    low, high = 100 * np.nanpercentile(spread.column(name).to_numpy(), LEVEL)
+    values = spread.column(name).to_numpy()
+    if np.isnan(values).all():  # no object of that size in any resample
+        return text
+    low, high = 100 * np.nanpercentile(values, LEVEL)
     return f"{text} [{low:.1f}, {high:.1f}]"
 
 

@@ -69,7 +69,8 @@ def _moved(item: Found, before: Found | None, number: int) -> str:
     """The label of a detection: its score, and how that changed since the panel before."""
     text = f"{item.name} {item.score:.2f}"
     if before is not None:
-        return f"{text} ({item.score - before.score:+.2f})"
+        change = round(item.score - before.score, 2) + 0.0  # never -0.00
+        return f"{text} ({change:+.2f})"
     return f"{text} (new)" if number else text
 
 

@@ -232,5 +232,6 @@ def test_objects_are_followed_by_class_and_place():
 def test_labels_tell_how_scores_moved():
     before, now = found(score=0.5), found(score=0.62)
     assert overlay._moved(now, before, 1) == "dog 0.62 (+0.12)"
+    assert overlay._moved(before, found(score=0.501), 1) == "dog 0.50 (+0.00)"
     assert overlay._moved(now, None, 1) == "dog 0.62 (new)"
     assert overlay._moved(now, None, 0) == "dog 0.62"
