@@ -103,8 +103,9 @@ def read(path: Path) -> np.ndarray:
             f"{path}: more than {LARGEST // 10**6} million pixels; make it smaller"
         ) from error
     except BROKEN as error:
-        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
-        raise UserError(f"{path}: cut off, broken or not to be read ({reason})") from error
+        if getattr(error, "errno", None) is not None:
+            raise UserError(f"{path}: cannot be read ({error.strerror})") from error
+        raise UserError(f"{path}: cut off or broken ({' '.join(str(error).split())})") from error
 
 
 def _as_seen(picture: Image.Image) -> Image.Image:
