@@ -60,12 +60,10 @@ def _load(code: Path) -> None:
     """Import a file under its own name, so that `custom_imports` finds it, too."""
     name = code.stem
     known = sys.modules.get(name)
-    if (
-        known is not None
-        and Path(getattr(known, "__file__", None) or "").resolve() == code.resolve()
-    ):
+    if known is not None and _is_file(getattr(known, "__file__", None), code):
         return
-    if not name.isidentifier() or known is not None or importlib.util.find_spec(name) is not None:
+    spec = importlib.util.find_spec(name) if name.isidentifier() and known is None else None
+    if not name.isidentifier() or known is not None or (spec and not _is_file(spec.origin, code)):
         raise UserError(
             f"{code}: {name!r} is no name for a module, or another module's; rename the file"
         )
@@ -79,6 +77,10 @@ def _load(code: Path) -> None:
         raise UserError(
             f"{code}, line {_line(error, code)}: {type(error).__name__}: {error}; mend it"
         ) from error
+
+
+def _is_file(found: str | None, code: Path) -> bool:
+    return found is not None and Path(found).resolve() == code.resolve()
 
 
 def _line(error: Exception, code: Path) -> int | str:

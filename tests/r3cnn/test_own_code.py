@@ -113,6 +113,11 @@ def test_a_name_that_is_taken(own):
         resolved(own[0])
 
 
+def test_a_file_that_python_would_find_anyway(own, monkeypatch):
+    monkeypatch.syspath_prepend(str(own[1].parent))
+    assert resolved(own[0]).r3cnn.code.file == str(own[1])
+
+
 def test_no_such_file(own):
     own[1].unlink()
     with pytest.raises(UserError, match=r"trainings\.own\.code: no file 'own_\d+\.py'"):
