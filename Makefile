@@ -1,7 +1,8 @@
 # Every target sets up .venv first; see CONTRIBUTING.md for the daily ones.
 VENV ?= .venv
 READY := $(VENV)/.ready
-PROFILE ?= workflow/profiles/local
+# The GPUs of this machine, where there are some, else its cores; PROFILE=... says otherwise.
+PROFILE ?=
 REPORT := results/smoke/report/index.html
 SCALE ?= smoke
 SNAKEFILES := Snakefile workflow
@@ -28,12 +29,11 @@ plan: $(READY) ## what the trainings will cost: SCALE=paper ARGS="--gpus 8 --pri
 	@$(run) python -m r3cnn estimate --scale $(SCALE) $(ARGS)
 
 reproduce: $(READY) ## the whole paper in miniature: all trainings, tables, figure, report
-	@$(run) python scripts/device.py
-	@$(run) snakemake --profile $(PROFILE) $(ARGS)
+	@$(run) snakemake $$($(run) python scripts/device.py $(PROFILE)) $(ARGS)
 	@echo "The report: $(REPORT)"
 
 continue: $(READY) ## go on where Snakemake was killed: removes its lock, then as reproduce
-	@$(run) snakemake --profile $(PROFILE) $(ARGS) --unlock
+	@$(run) snakemake --profile $(or $(PROFILE),workflow/profiles/local) $(ARGS) --unlock
 	@$(MAKE) reproduce
 
 status: $(READY) ## which trainings are done, running, waiting or failed: SCALE=paper

@@ -8,12 +8,12 @@ from mmengine.config import Config
 from mmengine.logging import MMLogger
 from mmengine.model.utils import revert_sync_batchnorm
 from mmengine.registry import init_default_scope
-from mmengine.utils import import_modules_from_strings
 from torch import nn
 
 from . import checkpoint
 from .draws import seed_libraries
 from .errors import UserError
+from .own_code import import_all
 
 
 def choose_device() -> torch.device:
@@ -29,7 +29,7 @@ def build_detector(cfg: Config, device: torch.device | str, seed: int | None = N
     SyncBN has no CPU form and becomes BN there. On the meta device nothing is allocated.
     """
     init_default_scope("mmdet")
-    _import_modules(cfg)
+    import_all(cfg)  # a config that was just resolved was never read so
     MMLogger.get_current_instance().setLevel("WARNING")  # it tells of every tensor that it fills
     from mmdet.registry import MODELS
 
@@ -47,19 +47,6 @@ def build_detector(cfg: Config, device: torch.device | str, seed: int | None = N
         _require_trunk_weights(cfg, detector.backbone)
         detector.init_weights()
     return keep_float32(detector).to(device)
-
-
-def _import_modules(cfg: Config) -> None:
-    """Register what the config's `custom_imports` name: one that was just resolved was never read so."""
-    wanted = cfg.get("custom_imports")
-    if not wanted:
-        return
-    try:
-        import_modules_from_strings(**wanted)
-    except ImportError as error:
-        raise UserError(
-            f"{cfg.filename}: custom_imports: {error}; install it, or correct the name"
-        ) from error
 
 
 def _trunk_weights(cfg: Config) -> str:

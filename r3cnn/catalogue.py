@@ -41,6 +41,7 @@ class Training:
     options: dict[str, object]
     catalogue: Path
     weights: Weights | None = None
+    code: Path | None = None  # registers the user's own heads
 
     @property
     def loops(self) -> int:
@@ -60,8 +61,9 @@ class Training:
         }
 
     def config_files(self) -> list[Path]:
-        """The project's config files that define the model: its chain of bases, then the mixins."""
+        """The files that define the model: the config's chain of bases, the mixins, code of the user's own."""
         chains = [config_chain(path) for path in (self.model_file, *self.mixin_files)]
+        chains.append([self.code] if self.code else [])
         return list(dict.fromkeys(path for chain in chains for path in chain))
 
 
@@ -191,12 +193,7 @@ def _training(file: Path, id_: str, entry: dict) -> Training:
     key = f"trainings.{id_}"
     model = entry["model"]
     if model.endswith(".py"):
-        model_file = file.parent / model
-        if not model_file.is_file():
-            raise UserError(
-                f"{shown(file)}: {key}.model: no file {model!r}; "
-                f"expected a path relative to the folder of {file.name}"
-            )
+        model_file = _beside(file, f"{key}.model", model)
     else:
         model_file = _named(file, f"{key}.model", "model", model, MODELS)
     mixins = entry.get("with", [])
@@ -213,7 +210,18 @@ def _training(file: Path, id_: str, entry: dict) -> Training:
         options=entry.get("options", {}),
         catalogue=file,
         weights=_weights(file, key, entry.get("weights")),
+        code=_beside(file, f"{key}.code", entry["code"]) if "code" in entry else None,
     )
+
+
+def _beside(file: Path, key: str, name: str) -> Path:
+    """The file that a catalogue names relative to its own folder."""
+    path = file.parent / name
+    if not path.is_file():
+        raise UserError(
+            f"{shown(file)}: {key}: no file {name!r}; expected a path relative to the folder of {file.name}"
+        )
+    return path
 
 
 def _weights(file: Path, key: str, entry: dict | None) -> Weights | None:
@@ -221,13 +229,7 @@ def _weights(file: Path, key: str, entry: dict | None) -> Weights | None:
         return None
     if "address" in entry:
         return Weights(entry["address"], entry["sha256"])
-    path = file.parent / entry["file"]
-    if not path.is_file():
-        raise UserError(
-            f"{shown(file)}: {key}.weights.file: no file {entry['file']!r}; "
-            f"expected a path relative to the folder of {file.name}"
-        )
-    return Weights(str(path), entry["sha256"])
+    return Weights(str(_beside(file, f"{key}.weights.file", entry["file"])), entry["sha256"])
 
 
 def _named(file: Path, key: str, kind: str, name: str, folder: Path) -> Path:
@@ -245,13 +247,7 @@ def _tables(file: Path, name: str | None, default: Path | None) -> Path | None:
     """The file of tables that a catalogue asks for, if any."""
     if name is None:
         return default
-    path = file.parent / name
-    if not path.is_file():
-        raise UserError(
-            f"{shown(file)}: tables: no file {name!r}; "
-            f"expected a path relative to the folder of {file.name}"
-        )
-    return path
+    return _beside(file, "tables", name)
 
 
 def _bases(file: Path) -> list[str]:

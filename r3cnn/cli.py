@@ -10,6 +10,7 @@ import click
 
 from .cli_data import coco, trunk, weights
 from .cli_run import estimate, status
+from .cli_use import export, show
 from .errors import UserError
 from .stopping import CHECKPOINT_MINUTES
 
@@ -72,6 +73,8 @@ def data() -> None:
 main.add_command(status)
 main.add_command(estimate)
 main.add_command(weights)
+main.add_command(show)
+main.add_command(export)
 data.add_command(coco)
 data.add_command(trunk)
 

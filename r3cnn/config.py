@@ -11,6 +11,7 @@ from typing import Any
 
 from mmengine.config import Config, ConfigDict
 
+from . import own_code
 from .catalogue import Scale, Training
 from .data import annotation_file, image_folder
 from .errors import UserError
@@ -36,6 +37,8 @@ def resolve(
     cfg = Config.fromfile(training.model_file, import_custom_modules=False)
     for mixin in training.mixin_files:
         cfg.merge_from_dict(_plain(Config.fromfile(mixin, import_custom_modules=False)))
+    if training.code:
+        own_code.add(cfg, training.code)
     _set_thresholds(cfg, training)
     set_options(cfg, training)
     _require_weights(cfg, training)
@@ -48,6 +51,7 @@ def resolve(
     require_kept(cfg, training)
     cfg.randomness = {"seed": seed}
     cfg.r3cnn = {
+        **cfg.get("r3cnn", {}),
         "training": training.id,
         "seed": seed,
         "scale": scale.name,
@@ -66,11 +70,12 @@ def load_config(path: str | Path) -> Config:
         raise UserError(f"{path}: no such config file; make one with `python -m r3cnn resolve`")
     try:
         with writing(Path(tempfile.gettempdir(), Path(path).name)):  # mmengine makes a copy there
-            cfg = Config.fromfile(str(path))
+            cfg = Config.fromfile(str(path), import_custom_modules=False)
     except (SyntaxError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: not a config: {error}; resolve it again") from error
     if "r3cnn" not in cfg:
         raise UserError(f"{path}: not a resolved config (no key r3cnn); resolve it again")
+    own_code.import_all(cfg)
     return cfg
 
 

@@ -1,5 +1,6 @@
 """The models of the paper, registered with mmdet: `custom_imports = ['r3cnn.models']` is all a config needs."""
 
+from ..data import transforms  # what the resolved configs' pipelines name
 from .backbone import ResNet14
 from .bbox_head import R3AdvancedBBoxHead
 from .htc_roi_head import HTCRoIHead
@@ -16,4 +17,5 @@ __all__ = [
     "R3MaskIoUHead",
     "R3RoIHead",
     "ResNet14",
+    "transforms",
 ]

@@ -1,0 +1,53 @@
+"""The drawings of docs/architecture.md are those of the code as it stands."""
+
+import importlib.util
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def script():
+    path = ROOT / "scripts" / "draw_architecture.py"
+    spec = importlib.util.spec_from_file_location("draw_architecture", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def fresh(script) -> str:
+    return script.drawn(script.PAGE.read_text(encoding="utf-8"))
+
+
+def test_the_page_is_up_to_date(script, fresh):
+    page = script.PAGE.read_text(encoding="utf-8")
+    assert page == fresh, "run: python scripts/draw_architecture.py"
+
+
+def test_an_outdated_page_would_be_noticed(script, monkeypatch):
+    page = script.PAGE.read_text(encoding="utf-8")
+    monkeypatch.setattr(script, "data_flow", lambda: "```mermaid\n```")
+    monkeypatch.setattr(script, "rooms", lambda: "```mermaid\n```")
+    found = script.drawn(page)
+    assert found != page
+    assert found.count("<!-- drawn: ") == found.count("<!-- end -->") == 3
+
+
+def test_every_rule_and_every_module_is_drawn(fresh):
+    flow = fresh.partition("<!-- drawn: flow -->")[2].partition("<!-- end -->")[0]
+    for rule in ("shapes", "check", "resolve", "train", "predict", "score", "measure", "report"):
+        assert f'  {rule}(["{rule}<br/>' in flow
+    assert "{" not in flow.replace("```mermaid", "")  # every wildcard has its sign
+    for room in ("r3cnn", "reports"):
+        for path in (ROOT / room).glob("*.py"):
+            assert f"| `{path.name}` |" in fresh or path.name == "__init__.py"
+
+
+def test_imports_are_counted(script):
+    edges = set(re.findall(r"(\w+) -->\|\d+\| (\w+)", script.rooms()))
+    assert {("r3cnn_models", "mmdet"), ("reports", "pandas"), ("workflow", "r3cnn")} <= edges
+    assert not {("reports", "torch"), ("reports", "r3cnn"), ("workflow", "torch")} & edges
