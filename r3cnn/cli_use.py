@@ -53,7 +53,7 @@ def show(
 @click.option("--config", type=FILE, help="Its resolved config; the one beside it without this.")
 @click.option("--out", required=True, type=FILE, help="File of the weights, such as model.pth.")
 def export(checkpoint: Path, config: Path | None, out: Path) -> None:
-    """Write the weights alone, to be taken elsewhere: a third of the checkpoint's size.
+    """Write the weights alone, to be taken elsewhere: half of the checkpoint's size.
 
     Beside OUT stand <its stem>.py, the resolved config, and <its stem>.md, a model card with the metrics that
     the results folder holds. mmdet's init_detector reads the two files.

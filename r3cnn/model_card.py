@@ -218,7 +218,7 @@ def _limits(cfg: Config, manifest: dict) -> list[str]:
         f"- {own}",
         f"- It names the {cfg.r3cnn.data.classes if cfg.r3cnn.data else 80} classes above and no other; scores "
         "are not calibrated probabilities.",
-        "- The metrics are those of the validation images above; on other images expect less.",
+        "- On images of another kind than those it was trained and scored on, expect less.",
     ]
 
 
