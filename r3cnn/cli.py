@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from .cli_data import coco, trunk, weights
+from .cli_data import coco, reuse, trunk, weights
 from .cli_run import estimate, status
 from .errors import UserError
 from .stopping import CHECKPOINT_MINUTES
@@ -72,6 +72,7 @@ def data() -> None:
 main.add_command(status)
 main.add_command(estimate)
 main.add_command(weights)
+main.add_command(reuse)
 data.add_command(coco)
 data.add_command(trunk)
 
