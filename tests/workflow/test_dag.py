@@ -195,6 +195,7 @@ def test_every_job_logs_and_names_its_environment():
         "resolve",
         "train",
         "weights",
+        "reuse",
         "predict",
         "score",
         "measure",

@@ -123,7 +123,7 @@ if REUSED:
         conda:
             "../../environment.yml"
         params:
-            trained=subpath(input.trained[0], parent=True),
+            trained=lambda wildcards, input: Path(input.trained[0]).parent,
             out=subpath(output.checkpoint, parent=True),
         message:
             "Take the weights of {wildcards.id} from {params.trained}"
