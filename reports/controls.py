@@ -52,7 +52,7 @@ class Chart:
             if self.kind == HEAT_MAP
             else f"{len(ran)} points"
         )
-        where = f"{best['training']} with {best['L_e']} loops"
+        where = f"{best['training']} with L_e = {best['L_e']}"
         return f"{self.title}: {words}; the best box AP is {best['box_AP']:.1f}, of {where}.{self.ranks}"
 
     @property

@@ -8,7 +8,10 @@ import pytest
 from r3cnn.catalogue import REPO, load_catalogue, load_scale
 from r3cnn.config import load_config, resolve
 from r3cnn.reuse import _differing
+from reports.claims import judge
+from reports.claims_spec import load_claims
 from reports.load import load_results
+from reports.tables_spec import load_spec
 
 MEASURED = REPO / "reports" / "measured" / "mini"
 TRAINED = sorted(path.parent for path in MEASURED.glob("trainings/*/seed*/manifest.json"))
@@ -61,3 +64,12 @@ def test_a_manifest_names_no_folder_of_the_machine_that_trained(folder):
     assert not re.search(r'"/[^"]*/', text)
     assert not re.search(r"/(home|root|work|tmp|Users)/", text)
     assert not re.search("-dirty", json.loads(text)["git_commit"])
+
+
+def test_the_readme_shows_what_came_out():
+    claims = judge(load_claims(), load_spec(), load_results(MEASURED))
+    text = (REPO / "README.md").read_text()
+    assert [
+        f"| {one.claim.name} | {one.claim.text} | {one.ours} | {one.paper} |" in text
+        for one in claims
+    ] == ([True] * 11)
