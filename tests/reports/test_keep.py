@@ -39,7 +39,7 @@ def run(tmp_path: Path) -> ResultFolder:
 
 
 def test_the_report_of_what_was_kept_is_that_of_the_run(run: ResultFolder, tmp_path: Path) -> None:
-    out = tmp_path / "kept" / "mini"
+    out = tmp_path / "measured" / "mini"
     keep(run.path, out)
     one, other = (
         build_report(load_spec(), load_claims(), load_results(folder), PRESENT)
@@ -51,6 +51,7 @@ def test_the_report_of_what_was_kept_is_that_of_the_run(run: ResultFolder, tmp_p
     assert shown[0] == shown[1]
     assert one.claims == other.claims
     assert one.series["histograms"] == other.series["histograms"]
+    assert other.command == "snakemake --profile workflow/profiles/local --config scale=mini"
 
 
 def test_only_small_files_of_what_has_ended_are_kept(run: ResultFolder, tmp_path: Path) -> None:
