@@ -42,6 +42,7 @@ class Training:
     catalogue: Path
     weights: Weights | None = None
     code: Path | None = None  # registers the user's own heads
+    trained_as: str = ""  # the training whose weights this one evaluates in another way
 
     @property
     def loops(self) -> int:
@@ -51,6 +52,8 @@ class Training:
     def settings(self) -> dict[str, object]:
         """The line as plain values with defaults: equal where two lines mean the same."""
         weights = {"weights": self.weights.sha256} if self.weights else {}
+        if self.trained_as:
+            weights["trained_as"] = self.trained_as
         return {
             "model": self.model,
             "schedule": self.schedule,
@@ -94,6 +97,15 @@ class Scale:
     network: dict[str, float] | None
     validate: dict[str, int] | None = None  # after every so many epochs; None: never
 
+    def schedule(self, name: str) -> dict:
+        """Epochs and drops of a schedule. Raises UserError where this scale has none of that name."""
+        if name not in self.schedules:
+            raise UserError(
+                f"{shown(self.path)}: schedules: no {name!r}, which a training of the catalogue asks for; "
+                f"found {', '.join(self.schedules)}; add it, such as {name}: {{epochs: 5, drops: [4]}}"
+            )
+        return self.schedules[name]
+
     def settings(self, schedule: str) -> dict[str, object]:
         """What a training with `schedule` takes from this scale, its data and seed aside."""
         validate = {"validate": self.validate} if self.validate else {}
@@ -105,7 +117,7 @@ class Scale:
                 "per_pass": self.per_pass,
                 "lr": self.lr,
                 "warmup": self.warmup,
-                "schedule": self.schedules[schedule],
+                "schedule": self.schedule(schedule),
                 "network": self.network,
             }
         )
@@ -138,6 +150,7 @@ def load_catalogue(path: Path | str | None = None) -> Catalogue:
             if id_ not in trainings:
                 raise _unknown(file, f"evaluations.{id_}", "training", id_, trainings)
             loops[id_] = tuple(sorted(entry["loops"]))
+    _require_trained(trainings)
     if not trainings:
         raise UserError(f"{shown(own)}: trainings: there are none; expected at least one")
     evaluations = {id_: loops.get(id_, (t.loops,)) for id_, t in trainings.items()}
@@ -211,6 +224,7 @@ def _training(file: Path, id_: str, entry: dict) -> Training:
         catalogue=file,
         weights=_weights(file, key, entry.get("weights")),
         code=_beside(file, f"{key}.code", entry["code"]) if "code" in entry else None,
+        trained_as=entry.get("trained_as", ""),
     )
 
 
@@ -222,6 +236,19 @@ def _beside(file: Path, key: str, name: str) -> Path:
             f"{shown(file)}: {key}: no file {name!r}; expected a path relative to the folder of {file.name}"
         )
     return path
+
+
+def _require_trained(trainings: dict[str, Training]) -> None:
+    """What takes another's weights names a training that has some of its own."""
+    own = [id_ for id_, training in trainings.items() if not training.trained_as]
+    for id_, training in trainings.items():
+        key = f"trainings.{id_}.trained_as"
+        if training.trained_as and training.weights:
+            raise UserError(
+                f"{shown(training.catalogue)}: {key}: stands beside `weights`; remove one"
+            )
+        if training.trained_as and training.trained_as not in own:
+            raise _unknown(training.catalogue, key, "training", training.trained_as, own)
 
 
 def _weights(file: Path, key: str, entry: dict | None) -> Weights | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from .cli_data import coco, trunk, weights
+from .cli_data import coco, reuse, trunk, weights
 from .cli_run import estimate, status
 from .cli_use import export, show
 from .errors import UserError
@@ -75,6 +75,7 @@ main.add_command(estimate)
 main.add_command(weights)
 main.add_command(show)
 main.add_command(export)
+main.add_command(reuse)
 data.add_command(coco)
 data.add_command(trunk)
 

@@ -41,6 +41,22 @@ def trunk(path: Path, source: str | None) -> None:
 
 
 @click.command()
+@click.option("--config", required=True, type=FILE, help="The resolved config of the evaluation.")
+@click.option("--trained", required=True, type=FILE, help="Folder of the training's results.")
+@click.option("--out", required=True, type=FILE, help="Folder of the results.")
+def reuse(config: Path, trained: Path, out: Path) -> None:
+    """Take the weights of a training that differs in its evaluation alone.
+
+    \b
+    Example: python -m r3cnn reuse --config c.py --trained trainings/r3_naive_inc/seed0 --out again
+    """
+    from .config import load_config
+    from .reuse import reuse as take
+
+    take(config, load_config(config), trained, out)
+
+
+@click.command()
 @click.option("--config", required=True, type=FILE, help="The resolved config of its model.")
 @click.option("--source", required=True, help="A checkpoint: a file or an address.")
 @click.option("--sha256", required=True, help="Its checksum, as its publisher states it.")

@@ -208,7 +208,7 @@ def _set_classes(node: Any, classes: int) -> None:
 
 
 def _set_schedule(cfg: Config, training: Training, scale: Scale) -> None:
-    schedule, warmup = scale.schedules[training.schedule], scale.warmup
+    schedule, warmup = scale.schedule(training.schedule), scale.warmup
     epochs = schedule["epochs"]
     cfg.train_cfg.max_epochs = epochs
     cfg.param_scheduler = [

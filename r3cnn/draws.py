@@ -69,6 +69,7 @@ class SamplerTaps:
 
     def __init__(self, detector: nn.Module, seed: int) -> None:
         self.seed, self.epoch, self.image_ids = seed, 0, ()
+        self.roi_head = detector.roi_head
         samplers = detector.roi_head.bbox_sampler
         loops = samplers if isinstance(samplers, list) else [samplers]
         # a model that loops samples again after each refinement, Mask R-CNN samples once
@@ -82,3 +83,5 @@ class SamplerTaps:
         self.epoch, self.image_ids = epoch, tuple(image_ids)
         for tap in self.taps:
             tap.calls = 0
+        if getattr(self.roi_head, "shuffle_thresholds", False):
+            self.roi_head.pass_key = key(self.seed, epoch, self.image_ids, "thresholds")

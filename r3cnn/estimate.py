@@ -114,9 +114,9 @@ def rows(
     images = images_of(scale, results)
     batch = real_batch(scale, plan.gpus_of_training)
     for id_, training in catalogue.trainings.items():
-        if training.weights:
+        if training.weights or training.trained_as:
             continue
-        steps = math.ceil(images / batch) * scale.schedules[training.schedule]["epochs"]
+        steps = math.ceil(images / batch) * scale.schedule(training.schedule)["epochs"]
         hours = steps * batch * costs[id_].gpu_seconds / 3600
         for seed in scale.seeds:
             done = (results / "trainings" / id_ / f"seed{seed}" / "manifest.json").is_file()

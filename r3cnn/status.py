@@ -120,7 +120,7 @@ def progress_of(training: Training, scale: Scale, results: Path, state: Path) ->
     lines = [json.loads(line) for line in _tail(logs[-1]) if line.endswith("}")] if logs else []
     if not lines:
         return None
-    epochs = scale.schedules[training.schedule]["epochs"]
+    epochs = scale.schedule(training.schedule)["epochs"]
     last = lines[-1]
     left = max(0, epochs * _steps_of_epoch(scale, results, last) - last["iteration"])
     pace = statistics.median(line["seconds"] for line in lines[-50:])

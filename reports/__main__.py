@@ -1,4 +1,4 @@
-"""The command line: python -m reports tables|figure2|claims|html|compare|pictures."""
+"""The command line: python -m reports tables|figure2|claims|html|compare|keep|pictures."""
 
 import functools
 import logging
@@ -195,6 +195,20 @@ def compare_command(
     rows = compare(load_results(first), load_results(second), metrics or ("bbox.AP", "segm.AP"))
     lines: list[str | Path] = [to_text(rows, str(first), str(second))]
     return [*lines, write_comparison(rows, out)] if out else lines
+
+
+@cli.command(
+    "keep",
+    epilog="Example:  python -m reports keep --results results/mini --out reports/measured/mini",
+)
+@_results
+@_out
+@_one_line_errors
+def keep_command(results: Path, out: Path) -> list[Path]:
+    """Copy the small files of a run, so that its report can be made without training."""
+    from reports.keep import keep
+
+    return keep(results, out)
 
 
 @cli.command(

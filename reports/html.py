@@ -9,6 +9,7 @@ from typing import Any
 
 from reports.claims import Judged, judge, rule_of, write_claims
 from reports.claims_spec import Claims
+from reports.controls import Chart, build_charts, write_charts
 from reports.curves import histogram_series, learning_series
 from reports.details import again_command, details
 from reports.errors import ReportError
@@ -50,6 +51,7 @@ class Report:
     present: str | None
     command: str
     series: dict[str, Any]
+    charts: tuple[Chart, ...] = ()
 
     @property
     def shown_tables(self) -> tuple[Table, ...]:
@@ -101,6 +103,7 @@ def build_report(spec: Spec, claims: Claims, results: Results, present: str | No
         present=present,
         command=run_command(results),
         series=_series(spec, results, tables),
+        charts=tuple(build_charts(spec, results, setting)),
     )
 
 
@@ -113,6 +116,7 @@ def write_report(report: Report, results: Results, out: Path) -> list[Path]:
     """Write the page and every file that it shows or links. Raises: ReportError."""
     with together():
         files = write_tables(report.tables, out) + write_figure2(report.figure2, out)
+        files += write_charts(list(report.charts), out)
         files.append(write_claims(list(report.claims), out))
         files.append(write_tidy(tidy(results, report.setting), out))
         files.append(write_bytes(out / LIBRARY, _library()))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from reports.load import Results
 
 _KNOWN_SCALES = ("smoke", "mini", "paper")
+KEPT = "measured"  # the folder beside the sources that `python -m reports keep` fills
 PROFILE = "workflow/profiles/local"
 _COCO_VAL_IMAGES, _COCO_CLASSES = 5000, 80
 NO_MEANING = (
@@ -87,7 +88,8 @@ def run_command(results: Results, *names: str, into: str | None = None) -> str:
     if results.name != scale and root and not (results.data or {}).get("generated"):
         config.append(f"data={root}")
     parent = results.folder.resolve().parent
-    base = into or ("results" if parent.name == "results" else str(parent))
+    # what is kept of a run is not run where it is kept
+    base = into or ("results" if parent.name in ("results", KEPT) else str(parent))
     if results.catalogue:
         config.append(f"catalogue={results.catalogue}")
     if base != "results":

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -60,24 +61,49 @@ class Spec:
     """All tables of one file, and the texts of the notes that they name.
 
     parents: training -> the training that it is a variant of.
+    charts: heat maps and scatter plots by name, as the schema's `chart` says; see controls.py.
     """
 
     tables: dict[str, TableSpec]
     notes: dict[str, str]
     parents: dict[str, str] = field(default_factory=dict)
+    charts: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def evaluations(self) -> set[tuple[str, int]]:
         """The (training, loops) of all rows."""
         return {(row.training, row.loops) for table in self.tables.values() for row in table.rows}
 
 
-def load_spec(path: Path = DEFAULT_TABLES) -> Spec:
-    """Read and check a tables file and the published numbers that it names. Raises: ReportError."""
+def load_spec(path: Path = DEFAULT_TABLES, above: tuple[Path, ...] = ()) -> Spec:
+    """Read and check a tables file, those that it extends, and the published numbers that they name.
+
+    above: the files that extend this one. Raises: ReportError.
+    """
     content = read_yaml(path)
     _validate(path, content)
-    notes = {name: " ".join(text.split()) for name, text in content.get("notes", {}).items()}
+    base = Spec({}, {})
+    if "extends" in content:
+        if path in above:
+            raise ReportError(f"{path}: extends: leads back to this file; remove it from one")
+        base = load_spec(Path(os.path.normpath(path.parent / content["extends"])), (*above, path))
+    own = {name: " ".join(text.split()) for name, text in content.get("notes", {}).items()}
+    notes = _joined(path, "notes", base.notes, own)
     tables = {name: _table(path, name, entry, notes) for name, entry in content["tables"].items()}
-    return Spec(tables, notes, content.get("parents", {}))
+    return Spec(
+        _joined(path, "tables", base.tables, tables),
+        notes,
+        base.parents | content.get("parents", {}),
+        _joined(path, "charts", base.charts, content.get("charts", {})),
+    )
+
+
+def _joined(path: Path, key: str, base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+    both = sorted(base.keys() & own.keys())
+    if both:
+        raise ReportError(
+            f"{path}: {key}.{both[0]}: stands in the file that this one extends too; rename it"
+        )
+    return base | own
 
 
 def _validate(path: Path, content: Any) -> None:

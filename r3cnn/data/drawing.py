@@ -52,6 +52,15 @@ SHAPES: dict[str, Callable[[Array, Array], Array]] = {
 }
 
 
+# A colour for each class, far from the others: for data whose classes differ in more than their outline.
+CLASS_COLOURS = np.array(
+    [
+        (220, 40, 40), (40, 200, 60), (40, 70, 220), (230, 220, 50), (200, 50, 210), (50, 210, 220),
+        (240, 140, 30), (120, 60, 20), (240, 240, 240), (30, 30, 30), (130, 130, 130), (20, 90, 60),
+    ]
+)  # fmt: skip
+
+
 def shape_mask(shape: str, diameter: float, stretch: float, angle: float) -> Array:
     """The pixels of a shape about the middle of a bool array [S, S].
 

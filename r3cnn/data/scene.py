@@ -1,5 +1,6 @@
 """One generated image and its objects: textured shapes that hide one another."""
 
+import itertools
 import math
 from dataclasses import dataclass, field
 
@@ -11,6 +12,7 @@ SMALLEST = 14  # diameter in pixels
 LARGEST = 1.2  # diameter over the image's shorter side
 CUT_OFF = 0.2  # the most of a diameter that a border of the image may cut off
 MIN_VISIBLE = 0.35  # part of an object that the border and later objects must leave
+CLASS_SPREAD = 40  # grey levels, in each channel, about a class's own colour
 CONTRAST = 60  # grey levels, in one channel at least, between an object and what it covers
 TRIES = 20
 CROWD_EVERY, CROWD_FIRST = 5, 1
@@ -29,10 +31,14 @@ class Instance:
 
 @dataclass
 class Scene:
-    """An image [H, W, 3] as it is painted, and its instances from back to front."""
+    """An image [H, W, 3] as it is painted, and its instances from back to front.
+
+    class_colours: each class is painted near a colour of its own, else in any.
+    """
 
     pixels: np.ndarray
     instances: list[Instance] = field(default_factory=list)
+    class_colours: bool = False
 
 
 def draw(
@@ -42,12 +48,13 @@ def draw(
     height: int,
     classes: int,
     objects: tuple[int, int],
+    class_colours: bool = False,
 ) -> Scene:
     """Paint image `index` of a split: every tenth has no objects, every fifth a crowd.
 
     `objects` is the least and the greatest number of objects tried.
     """
-    scene = Scene(_background(rng, height, width))
+    scene = Scene(_background(rng, height, width), class_colours=class_colours)
     if index % EMPTY_EVERY != EMPTY_FIRST:
         for diameter in _diameters(rng, min(width, height), objects):
             _add_object(scene, rng, int(rng.integers(classes)), diameter)
@@ -138,14 +145,26 @@ def _cover(scene: Scene, new: Instance) -> None:
 
 
 def _paint(scene: Scene, rng: np.random.Generator, mask: np.ndarray) -> None:
-    """Fill a mask with a texture that stands out from what it covers."""
+    """Fill a mask of the newest instance with a texture that stands out from what it covers.
+
+    In the colours of its class it may not: then the last try is taken.
+    """
     if not mask.any():
         return
     covered = scene.pixels[mask].sum(axis=0) // mask.sum()
-    while True:
-        low = rng.integers(0, 256, 3)
+    for tried in itertools.count(1):
+        low = _first_colour(scene, rng)
         high = np.clip(low + rng.integers(-60, 61, 3), 0, 255)
         if min(np.abs(low - covered).max(), np.abs(high - covered).max()) >= CONTRAST:
             break
+        if scene.class_colours and tried == TRIES:
+            break
     pattern = drawing.texture(rng, *mask.shape)
     scene.pixels[mask] = drawing.blend(pattern[mask], low, high)
+
+
+def _first_colour(scene: Scene, rng: np.random.Generator) -> np.ndarray:
+    if not scene.class_colours:
+        return rng.integers(0, 256, 3)
+    own = drawing.CLASS_COLOURS[scene.instances[-1].category]
+    return np.clip(own + rng.integers(-CLASS_SPREAD, CLASS_SPREAD + 1, 3), 0, 255)

@@ -33,10 +33,12 @@ def generate(
     classes: int,
     seed: int,
     objects: tuple[int, int] = (1, 6),
+    class_colours: bool = False,
 ) -> None:
     """Write a data set of `train` and `val` images of `width` x `height` pixels to `folder`.
 
-    `objects` is the range of objects an image. Every image depends on the seed, its split and
+    `objects` is the range of objects an image; `class_colours` gives each class its own.
+    Every image depends on the seed, its split and
     its index only. The folder appears whole or not at all; an earlier generated one is
     replaced. The parameters are written beside the splits, to shapes.json. Raises UserError
     for a value out of range and for a folder of other content.
@@ -50,6 +52,8 @@ def generate(
         "seed": seed,
         "objects": objects,
     }
+    if class_colours:
+        parameters["class_colours"] = True
     _require_ranges(parameters)
     folder = Path(folder).resolve()
     _require_replaceable(folder)
@@ -140,7 +144,8 @@ def _write_split(folder: Path, split: str, parameters: dict) -> None:
 def _draw(split: str, index: int, parameters: dict) -> scene.Scene:
     rng = np.random.default_rng([parameters["seed"], SPLITS.index(split), index])
     size = (parameters["width"], parameters["height"])
-    return scene.draw(rng, index, *size, parameters["classes"], parameters["objects"])
+    kind = (parameters["classes"], parameters["objects"], parameters.get("class_colours", False))
+    return scene.draw(rng, index, *size, *kind)
 
 
 def _image_record(image_id: int, parameters: dict) -> dict:

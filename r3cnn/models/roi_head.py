@@ -31,6 +31,8 @@ class R3RoIHead(StandardRoIHead):
         the authors' code does so in evaluation only.
     mask_flow: hand them on in evaluation.
     mask_iou_head: config of the Mask-IoU branch; trained and run after the last loop (section 3.2).
+    shuffle_thresholds: give the loops of each training pass the thresholds in an order drawn anew, a
+        control that neither the paper nor its code has.
     """
 
     def __init__(
@@ -41,6 +43,7 @@ class R3RoIHead(StandardRoIHead):
         mask_flow_in_training: bool = False,
         mask_flow: bool = True,
         mask_iou_head: dict | None = None,
+        shuffle_thresholds: bool = False,
         **kwargs,
     ) -> None:
         if len(loop_weights) < len(iou_thresholds):
@@ -55,6 +58,8 @@ class R3RoIHead(StandardRoIHead):
         self.loops = len(self.iou_thresholds) if loops is None else loops
         self.mask_flow_in_training = mask_flow_in_training
         self.mask_flow = mask_flow
+        self.shuffle_thresholds = shuffle_thresholds
+        self.pass_key: int | None = None  # what the order of thresholds is drawn from; see draws.py
         super().__init__(**kwargs)
         self.mask_iou_head = MODELS.build(mask_iou_head) if mask_iou_head else None
 
@@ -79,12 +84,13 @@ class R3RoIHead(StandardRoIHead):
         truth, ignored, metas = unpack_gt_instances(batch_data_samples)
         proposals = [InstanceData(priors=res.bboxes) for res in rpn_results_list]
         losses = {}
+        order = self._order_of_thresholds()
         for loop, weight in enumerate(self.loop_weights[: len(self.iou_thresholds)]):
-            samples = self._assign_and_sample(loop, proposals, truth, ignored)
+            samples = self._assign_and_sample(loop, order[loop], proposals, truth, ignored)
             boxes = self.bbox_loss(x, samples)
             # the refined boxes are sampled again for the mask head, and are the next loop's proposals
             proposals = self._refine_samples(samples, boxes, metas)
-            samples = self._assign_and_sample(loop, proposals, truth, ignored)
+            samples = self._assign_and_sample(loop, order[loop], proposals, truth, ignored)
             masks = self._mask_loss_of_loop(loop, x, samples, truth)
             for name, value in {**boxes["loss_bbox"], **masks["loss_mask"]}.items():
                 losses[f"s{loop}.{name}"] = value * weight if "loss" in name else value
@@ -92,15 +98,26 @@ class R3RoIHead(StandardRoIHead):
             losses.update(self._mask_iou_loss(masks, samples, truth))
         return losses
 
+    def _order_of_thresholds(self) -> list[int]:
+        """Which threshold each loop of this pass takes: its own, unless they are shuffled."""
+        count = len(self.iou_thresholds)
+        if not self.shuffle_thresholds:
+            return list(range(count))
+        drawn_from = None
+        if self.pass_key is not None:
+            drawn_from = torch.Generator().manual_seed(self.pass_key)
+        return torch.randperm(count, generator=drawn_from).tolist()
+
     def _assign_and_sample(
         self,
         loop: int,
+        threshold: int,
         proposals: list[InstanceData],
         truth: list[InstanceData],
         ignored: list[InstanceData],
     ) -> list[SamplingResult]:
-        """Positives and negatives of each image at this loop's IoU threshold."""
-        assigner, sampler = self.bbox_assigner[loop], self.bbox_sampler[loop]
+        """Positives and negatives of each image, at the IoU threshold of this number."""
+        assigner, sampler = self.bbox_assigner[threshold], self.bbox_sampler[loop]
         return [
             sampler.sample(assigner.assign(boxes, gt, ignore), boxes, gt)
             for boxes, gt, ignore in zip(proposals, truth, ignored, strict=True)

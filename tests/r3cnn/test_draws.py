@@ -1,6 +1,7 @@
 """Draws depend on (seed, epoch, image, loop) alone."""
 
 import random
+from itertools import permutations
 
 import numpy as np
 import pytest
@@ -125,6 +126,23 @@ def test_an_images_first_draws_do_not_depend_on_the_images_beside_it(tapped):
         assert found
         assert all(every[place] == drawn for place, drawn in found.items())
     assert together.keys() >= every.keys()
+
+
+def test_the_order_of_thresholds_is_drawn_from_seed_epoch_and_images():
+    detector = tiny.detector("r3_naive_inc", shuffle_thresholds=True)
+    taps = SamplerTaps(detector, seed=0)
+
+    def order(epoch=0, ids=(100, 101), seed=0):
+        taps.seed = seed
+        taps.begin(epoch, ids)
+        torch.rand(3)  # what was drawn before does not count
+        return detector.roi_head._order_of_thresholds()
+
+    orders = [order(epoch) for epoch in range(40)]
+    assert {tuple(one) for one in orders} == set(permutations(range(3)))
+    assert [order(epoch) for epoch in range(40)] == orders
+    assert [order(epoch, seed=1) for epoch in range(40)] != orders
+    assert [order(epoch, ids=(100, 102)) for epoch in range(40)] != orders
 
 
 def test_the_draws_of_one_image_differ_by_tap_loop_and_assignment(tapped, monkeypatch):

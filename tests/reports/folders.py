@@ -126,11 +126,15 @@ class ResultFolder:
 
     def counts(self, training: str, *loops: list[int]) -> None:
         """Candidates of `box` in the ten bins of IoU 0.5 up, one list a loop."""
+        self.counts_of(training, "candidates", *loops)
+
+    def counts_of(self, training: str, view: str, *loops: list[int]) -> None:
+        """The same of a view."""
         lines = ["epoch,loop,assignment,view,iou_low,iou_high,count"]
         for loop, bins in enumerate(loops, 1):
             for n, count in enumerate([0] * 10 + bins):
                 edges = f"{n / 20:.2f},{(n + 1) / 20:.2f}"
-                lines.append(f"1,{loop},box,candidates,{edges},{count}")
+                lines.append(f"1,{loop},box,{view},{edges},{count}")
         self.write(f"trainings/{training}/seed0/iou_histogram.csv", "\n".join(lines) + "\n")
 
     def resample(

@@ -12,6 +12,7 @@ OPTIONS = {
     "resolve": ["training", "catalogue", "scale", "seed", "data", "out"],
     "train": ["config", "out", "state"],
     "weights": ["config", "source", "sha256", "out"],
+    "reuse": ["config", "trained", "out"],
     "predict": ["config", "checkpoint", "loops", "out"],
     "score": ["predictions", "loops", "annotations", "out"],
     "measure": ["training", "catalogue", "config", "checkpoint", "loops", "out"],
@@ -46,7 +47,7 @@ def main() -> None:
         if not Path(options.data, "annotations", "instances_train2017.json").is_file():
             sys.exit(f"{options.data}: no annotations/instances_train2017.json")
         out.write_text(json.dumps({"root": options.data}))
-    elif command in ("train", "weights"):
+    elif command in ("train", "weights", "reuse"):
         if command == "train":
             Path(options.state).mkdir(parents=True, exist_ok=True)
         logs = ("train.jsonl", "validation.jsonl")

@@ -168,6 +168,11 @@ def test_equal_lines_have_equal_settings(tmp_path):
             row(f"{{model: htc, weights: {{address: ftp://x, sha256: '{'0' * 64}'}}}}"),
             'weights.address: found "ftp://x"; expected a checkpoint\'s address',
         ),
+        (
+            row("{model: htc, trained_as: htk}"),
+            "trained_as: unknown training 'htk'; expected one of",
+        ),
+        (row("{model: htc, trained_as: mine}"), "mine.trained_as: unknown training 'mine'"),
         (row("{model: htc}\n  mine: {model: htc}"), "line 3: 'mine' stands here twice"),
         (row("{model: htc, model: htc}"), "line 2: 'model' stands here twice"),
         ("trainings:\n  htc: {model: htc}", "trainings.htc: this id stands in"),
@@ -221,6 +226,8 @@ def test_a_missing_catalogue(tmp_path):
         ("factor: ", "factor: 3", "warmup.factor: found 3"),
         ("drops: []", "drops: [99]", "drops: found 99; expected epochs before the last one"),
         ("3x: ", "2x: ", "schedules.2x: unknown key; expected one of 1x, 3x"),
+        ("{epochs: 4,", "{epochs: 4, drop: 1,", "schedules.3x.drop: unknown key; expected one of"),
+        ("seed: 0}", "seed: 0, objects: [1]}", "objects: found [1]; expected the least and the"),
         ("depth: 14", "depth: 15", "network.depth: found 15; expected the depth of the ResNet: 14"),
         (
             "seeds:",
@@ -244,6 +251,15 @@ def test_a_mistake_in_a_scale_gets_one_line(tmp_path, old, new, expected):
     assert line.startswith(f"{file}: ")
     assert expected in line
     assert "\n" not in line
+
+
+def test_a_schedule_that_a_scale_lacks_is_named(tmp_path):
+    scale = load_scale(write(tmp_path, TINY, "tiny.yaml"))
+    expected = (
+        "tiny.yaml: schedules: no 'mask_at_r3_1x', which a training of the catalogue asks for"
+    )
+    with pytest.raises(UserError, match=expected):
+        scale.settings("mask_at_r3_1x")
 
 
 def test_an_unknown_scale_is_named_with_the_known_ones():

@@ -92,6 +92,26 @@ def test_given_weights_take_the_place_of_a_training(fresh):
     assert (plan.counts["weights"], "train" in plan.counts) == (1, False)
 
 
+def test_the_controls_stand_beside_the_paper(fresh):
+    config = ("--config", "catalogue=experiments/controls.yaml")
+    plan = fresh.plan(*config)
+    counts = {
+        name: plan.counts[name] for name in ("train", "reuse", "predict", "score", "controls")
+    }
+    assert counts == {"train": 29, "reuse": 1, "predict": 30, "score": 46, "controls": 1}
+    assert "r3_flow_off" not in {id_ for id_, _ in plan.trainings["train"]}
+
+
+def test_another_evaluation_waits_for_the_training_that_it_is_of(fresh):
+    line = "  again: {model: r3_naive, iou: [0.5, 0.6], options: {a.b: 1}, trained_as: mine}\n"
+    (fresh.root / "own.yaml").write_text(OWN + line)
+    config = ("--config", "catalogue=own.yaml")
+    assert (fresh.plan(*config).counts["train"], fresh.plan(*config).counts["reuse"]) == (1, 1)
+    fresh.snakemake("--cores", "2", *config)
+    assert fresh.plan(*config).nothing
+    assert not (fresh.root / "results" / "smoke" / "state" / "again").exists()
+
+
 def test_a_broken_data_folder_stops_in_check_before_any_training(fresh, tmp_path):
     folder = tmp_path / "empty"
     folder.mkdir()
@@ -175,6 +195,7 @@ def test_every_job_logs_and_names_its_environment():
         "resolve",
         "train",
         "weights",
+        "reuse",
         "predict",
         "score",
         "measure",

@@ -15,6 +15,8 @@ from r3cnn.errors import UserError
 # The rules say `python`: the one that runs Snakemake, even where its environment is not activated.
 os.environ.update(PATH=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
 
+TABLES_SCHEMA = Path(workflow.basedir, "reports", "schemas", "tables.schema.yaml")
+
 # Slurm knows no total of cores.
 ALL_CORES = workflow.resource_settings.cores or 8
 
@@ -85,23 +87,56 @@ def refuse_results_of_other_data():
         )
 
 
+def chain_of_tables(file):
+    """The catalogue's file of tables, and before it those that it extends."""
+    chain = []
+    while file is not None:
+        if file in chain:
+            raise UserError(f"{shown(file)}: extends: leads back to this file; remove it from one")
+        chain.insert(0, file)
+        base = read_checked(file, TABLES_SCHEMA).get("extends")
+        file = base and Path(os.path.normpath(file.parent / base))
+    return chain
+
+
+def read_charts():
+    """What the report draws of the rows, {name: chart}; every cell must be an evaluation that is made."""
+    charts = {}
+    for file in TABLE_FILES:
+        charts |= read_checked(file, TABLES_SCHEMA).get("charts", {})
+    for name, chart in charts.items():
+        for id in chart.get("trainings", ()):
+            for loops in chart["loops"]:
+                require_evaluation(name, id, loops)
+    return charts
+
+
 def read_tables():
     """The tables of the catalogue, {name: table}; every row must show an evaluation that is made."""
     if CATALOGUE.tables is None:
         return {}
-    schema = Path(workflow.basedir, "reports", "schemas", "tables.schema.yaml")
-    tables = read_checked(CATALOGUE.tables, schema)["tables"]
+    tables = {}
+    for file in TABLE_FILES:
+        for name, table in read_checked(file, TABLES_SCHEMA)["tables"].items():
+            published = (
+                {"published": file.parent / table["published"]} if "published" in table else {}
+            )
+            tables[name] = table | published
     for name, table in tables.items():
         for number, row in enumerate(table["rows"], start=1):
-            id, loops = row["training"], row["loops"]
-            made = CATALOGUE.evaluations.get(id, ())
-            if loops not in made:
-                known = f"expected loops of {made}" if made else choice(id, CATALOGUE.evaluations)
-                raise UserError(
-                    f"{shown(CATALOGUE.tables)}: {name}, row {number}: training {id} with loops "
-                    f"{loops} is no evaluation of the catalogue; {known}"
-                )
+            require_evaluation(f"{name}, row {number}", row["training"], row["loops"])
     return tables
+
+
+def require_evaluation(where, id, loops):
+    """Raise UserError where the catalogue does not evaluate a training with these loops."""
+    made = CATALOGUE.evaluations.get(id, ())
+    if loops not in made:
+        known = f"expected loops of {made}" if made else choice(id, CATALOGUE.evaluations)
+        raise UserError(
+            f"{shown(CATALOGUE.tables)}: {where}: training {id} with loops "
+            f"{loops} is no evaluation of the catalogue; {known}"
+        )
 
 
 wait_for_live_jobs()
@@ -112,7 +147,10 @@ try:
     DATA, RESULTS = data_and_results()
     refuse_results_of_other_data()
     TRUNK = trunk_weights()
-    TABLES = read_tables()
+    TABLE_FILES = chain_of_tables(CATALOGUE.tables)
+    TABLES, CHARTS = read_tables(), read_charts()
+    for training in CATALOGUE.trainings.values():
+        SCALE.schedule(training.schedule)
     CONFIG_FILES = {
         id: [shown(f) for f in t.config_files()] for id, t in CATALOGUE.trainings.items()
     }
@@ -157,6 +195,14 @@ def weights_of(wildcards):
     return CATALOGUE.trainings[wildcards.id].weights
 
 
+def trained_as(wildcards):
+    """The finished training whose weights another one takes: its manifest, and what comes with it."""
+    folder = (
+        f"<results>/trainings/{CATALOGUE.trainings[wildcards.id].trained_as}/seed{wildcards.seed}"
+    )
+    return [f"{folder}/{name}" for name in ("manifest.json", "checkpoint.pth", "config.py")]
+
+
 def catalogue_of(wildcards):
     """The catalogue that a training stands in, so that a user's own leaves the paper's as they are."""
     return shown(CATALOGUE.trainings[wildcards.id].catalogue)
@@ -181,5 +227,4 @@ def results_of(evaluations):
 def table_files(*names):
     """The file of tables, and the published numbers beside it that some tables show."""
     published = [TABLES[name]["published"] for name in names if "published" in TABLES[name]]
-    files = [CATALOGUE.tables, *(CATALOGUE.tables.parent / file for file in published)]
-    return [shown(file) for file in files]
+    return [shown(file) for file in (*reversed(TABLE_FILES), *published)]

@@ -32,6 +32,7 @@ rule resolve:
 
 
 GIVEN = [id for id, training in CATALOGUE.trainings.items() if training.weights]
+REUSED = [id for id, training in CATALOGUE.trainings.items() if training.trained_as]
 
 
 rule train:
@@ -47,7 +48,7 @@ rule train:
     log:
         "<logs>/train/{id}.seed{seed}.log",
     wildcard_constraints:
-        id="|".join(sorted(set(CATALOGUE.trainings) - set(GIVEN))) or "-",
+        id="|".join(sorted(set(CATALOGUE.trainings) - {*GIVEN, *REUSED})) or "-",
     priority: 1
     conda:
         "../../environment.yml"
@@ -98,3 +99,36 @@ if GIVEN:
         shell:
             "python -m r3cnn weights --config {input.config} --source {params.source:q}"
             " --sha256 {params.sha256} --out {params.out} > {log} 2>&1"
+
+
+if REUSED:
+
+    localrules:
+        reuse,
+
+    # The weights of another training of the catalogue, for another evaluation of them.
+    rule reuse:
+        input:
+            config="<results>/trainings/{id}/seed{seed}/config.py",
+            trained=trained_as,
+        output:
+            checkpoint="<results>/trainings/{id}/seed{seed}/checkpoint.pth",
+            manifest="<results>/trainings/{id}/seed{seed}/manifest.json",
+            histogram="<results>/trainings/{id}/seed{seed}/iou_histogram.csv",
+            curve="<results>/trainings/{id}/seed{seed}/train.jsonl",
+        log:
+            "<logs>/reuse/{id}.seed{seed}.log",
+        benchmark:
+            "<benchmarks>/reuse/{id}.seed{seed}.tsv"
+        wildcard_constraints:
+            id="|".join(REUSED),
+        conda:
+            "../../environment.yml"
+        params:
+            trained=lambda wildcards, input: Path(input.trained[0]).parent,
+            out=subpath(output.checkpoint, parent=True),
+        message:
+            "Take the weights of {wildcards.id} from {params.trained}"
+        shell:
+            "python -m r3cnn reuse --config {input.config} --trained {params.trained}"
+            " --out {params.out} > {log} 2>&1"

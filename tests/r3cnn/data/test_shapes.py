@@ -54,6 +54,30 @@ def test_layout_and_keys_are_those_of_coco(smoke):
             assert (image.size, image.mode) == ((160, 128), "RGB")
 
 
+def test_class_colours_are_off_unless_asked_for(smoke, tmp_path):
+    """Files of the settings that smoke has stay as they are."""
+    shapes.generate(tmp_path / "off", **SMALL, class_colours=False)
+    shapes.generate(tmp_path / "plain", **SMALL)
+    shapes.generate(tmp_path / "on", **SMALL, class_colours=True)
+    assert same_files(tmp_path / "off", tmp_path / "plain")
+    assert json.loads((tmp_path / "on" / "shapes.json").read_text())["class_colours"] is True
+    assert content(tmp_path / "on", "train")["annotations"] != []
+    assert not same_files(tmp_path / "on", tmp_path / "plain")
+
+
+def test_with_class_colours_an_objects_colour_tells_its_class(tmp_path):
+    right = total = 0
+    for index in range(30):
+        rng = np.random.default_rng([1, index])
+        drawn = scene.draw(rng, index, 128, 128, 10, (1, 6), True)
+        for one in (one for one in drawn.instances if not one.crowd):
+            colour = np.median(drawn.pixels[one.visible], axis=0)
+            nearest = np.abs(drawing.CLASS_COLOURS[:10] - colour).sum(axis=1).argmin()
+            right, total = right + (nearest == one.category), total + 1
+    assert total > 50
+    assert right > 0.8 * total
+
+
 def test_same_seed_same_files_and_other_seed_other_files(tmp_path):
     shapes.generate(tmp_path / "one", **SMALL)
     shapes.generate(tmp_path / "two", **SMALL)

@@ -46,6 +46,35 @@ def test_losses_are_those_of_each_loop(id_):
     assert set(found) == expected
 
 
+# ---------------------------------------------------------------------- shuffle_thresholds
+
+
+@pytest.mark.parametrize("key", range(6))
+def test_shuffled_thresholds_train_as_those_in_that_order(key):
+    shuffled = tiny.detector("r3_naive_inc", shuffle_thresholds=True)
+    shuffled.roi_head.pass_key = key
+    order = shuffled.roi_head._order_of_thresholds()
+    assert sorted(order) == [0, 1, 2]
+    ordered = tiny.detector("r3_naive_inc", iou_thresholds=[(0.5, 0.6, 0.7)[i] for i in order])
+    pictures = tiny.several()
+    assert not changed(tiny.losses(shuffled, pictures), tiny.losses(ordered, pictures))
+
+
+def test_shuffled_thresholds_differ_from_pass_to_pass_and_leave_evaluation_alone():
+    shuffled, plain = (
+        tiny.detector("r3_naive_inc", shuffle_thresholds=True),
+        tiny.detector("r3_naive_inc"),
+    )
+    assert (
+        len({tuple(shuffled.roi_head._order_of_thresholds()) for _ in range(50)}) == 6
+    )  # no tap: any
+    pictures = tiny.several()
+    for one, other in zip(
+        tiny.detections(plain, pictures), tiny.detections(shuffled, pictures), strict=True
+    ):
+        assert tiny.same(one, other)
+
+
 # ------------------------------------------------------------------- mask_flow_in_training
 
 

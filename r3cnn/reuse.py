@@ -1,0 +1,83 @@
+"""The weights of another training of the catalogue, where two differ in their evaluation alone."""
+
+import json
+import shutil
+from pathlib import Path
+
+from mmengine.config import Config
+
+from . import provenance
+from .config import load_config
+from .errors import UserError
+from .files import replacing, sha256_of, write_json
+
+FILES = ("checkpoint.pth", "iou_histogram.csv", "train.jsonl")
+# what training does not read
+EVALUATION = (
+    "model.roi_head.mask_flow",
+    "model.roi_head.loops",
+    "model.test_cfg.rcnn.",
+    "test_",
+    "val_",
+)
+NAMES = ("r3cnn.training",)
+
+
+def reuse(config: Path, cfg: Config, trained: Path, out: Path) -> None:
+    """Write to `out` the results of the finished training in `trained`, which costs nothing.
+
+    Raises UserError where a training with this config would have been another one.
+    """
+    theirs = load_config(trained / "config.py")
+    differing = [key for key in _differing(cfg, theirs) if not _of_evaluation(key)]
+    if differing:
+        raise UserError(
+            f"{config}: {differing[0]}: differs from {trained / 'config.py'} and is read in training; expected "
+            f"a difference in {', '.join(EVALUATION)} alone: remove `trained_as` to train it"
+        )
+    for name in FILES:
+        with replacing(out / name) as temporary:
+            shutil.copyfile(_existing(trained / name), temporary)
+    facts = json.loads(_existing(trained / "manifest.json").read_text(encoding="utf-8"))
+    now = provenance.now()
+    write_json(
+        out / "manifest.json",
+        {
+            **facts,
+            "training": cfg.r3cnn.training,
+            "trained_as": theirs.r3cnn.training,
+            "config_sha256": sha256_of(config),
+            "attempts": [],
+            "seconds": 0.0,
+            "start": now,
+            "end": now,
+        },
+    )
+
+
+def _existing(path: Path) -> Path:
+    if not path.is_file():
+        raise UserError(f"{path}: no such file; finish that training first")
+    return path
+
+
+def _of_evaluation(key: str) -> bool:
+    return key in NAMES or any(
+        key.startswith(part) if part[-1] in "._" else key == part for part in EVALUATION
+    )
+
+
+def _differing(one: Config, other: Config) -> list[str]:
+    """Dotted keys in which two configs differ, in order."""
+    left, right = (dict(_leaves(cfg.to_dict())) for cfg in (one, other))
+    missing = object()
+    keys = dict.fromkeys([*left, *right])
+    return [key for key in keys if left.get(key, missing) != right.get(key, missing)]
+
+
+def _leaves(node: dict, path: str = ""):
+    for key, value in node.items():
+        if isinstance(value, dict) and value:
+            yield from _leaves(value, f"{path}{key}.")
+        else:
+            yield f"{path}{key}", value

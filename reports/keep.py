@@ -1,0 +1,95 @@
+"""The small files of a run, kept where the report can be made from them without any training."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from reports.errors import ReportError
+from reports.files import read_json, read_text, write_bytes, write_text
+
+KEPT = (
+    "data.json",
+    "measurements/*.json",
+    "trainings/*/seed*/config.py",
+    "trainings/*/seed*/manifest.json",
+    "trainings/*/seed*/iou_histogram.csv",
+    "trainings/*/seed*/validation.jsonl",
+    "scores/*/seed*/loops*.json",
+    "scores/*/seed*/loops*.bootstrap.parquet",
+)
+LOGS = "trainings/*/seed*/train.jsonl"
+EVERY = 20  # steps of a log between two that are kept
+_ELSEWHERE = re.compile(r"""["'](/(?!/)[^"'\s]*/[^"'\s]*)["']""")
+
+
+def keep(results: Path, out: Path) -> list[Path]:
+    """Copy what the report reads of every finished training from `results` to `out`, beside what is there.
+
+    Logs are thinned to every 20th step. Raises: ReportError where a file holds a path of this machine, or
+    where `out` holds results on other data.
+    """
+    if not (results / "data.json").is_file():
+        raise ReportError(f"{results}: no data.json; expected the folder of a run, results/<name>")
+    _require_same_data(results, out)
+    files = []
+    for path in _finished(results):
+        target = out / path.relative_to(results)
+        if path.suffix == ".parquet":
+            files.append(write_bytes(target, path.read_bytes()))
+            continue
+        text = read_text(path)
+        if path.name == "train.jsonl":
+            text = _thinned(path, text)
+        _require_portable(path, text)
+        files.append(write_text(target, text))
+    return files
+
+
+def _finished(results: Path) -> Iterator[Path]:
+    """All files to be kept; of a training or score only where the training has ended."""
+    for path in sorted(path for pattern in (*KEPT, LOGS) for path in results.glob(pattern)):
+        parts = path.relative_to(results).parts
+        ended = (
+            len(parts) < 3
+            or (results / "trainings" / parts[1] / parts[2] / "manifest.json").is_file()
+        )
+        if ended:
+            yield path
+
+
+def _require_same_data(results: Path, out: Path) -> None:
+    if not (out / "data.json").is_file():
+        return
+    found, expected = (read_json(folder / "data.json").get("splits") for folder in (results, out))
+    if found != expected:
+        raise ReportError(
+            f"{out}/data.json: splits: these are results on other data than {results}; choose another --out, "
+            "or remove this one"
+        )
+
+
+def _thinned(path: Path, text: str) -> str:
+    """Every 20th step of a log, the last one, and every line that is no step."""
+    lines = text.splitlines()
+    kept = []
+    for number, line in enumerate(lines, 1):
+        try:
+            entry = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise ReportError(
+                f"{path}: line {number}: not JSON ({error.msg}); train it again"
+            ) from error
+        step = entry.get("iteration") if "loss" in entry else None
+        if step is None or step % EVERY == 0 or step == 1 or number == len(lines):
+            kept.append(line)
+    return "".join(f"{line}\n" for line in kept)
+
+
+def _require_portable(path: Path, text: str) -> None:
+    found = _ELSEWHERE.search(text)
+    if found:
+        raise ReportError(
+            f"{path}: holds the path {found[1]} of this machine; run from the checkout with relative paths, "
+            "then keep again"
+        )

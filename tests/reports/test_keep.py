@@ -1,0 +1,102 @@
+"""What is kept of a run makes the same report, and names no place on the machine that it ran on."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from reports.claims_spec import load_claims
+from reports.errors import ReportError
+from reports.html import build_report
+from reports.keep import EVERY, keep
+from reports.load import load_results
+from reports.tables_spec import load_spec
+from tests.reports.folders import PRESENT, ResultFolder
+
+
+def line(step: int) -> dict:
+    return {"epoch": 1, "iteration": step, "loss": 1 / step}
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> ResultFolder:
+    """A finished training, and one that has not ended."""
+    folder = ResultFolder(tmp_path / "results" / "mini", "mini")
+    folder.data()
+    folder.train("mask_1x", loops_trained=1)
+    folder.score("mask_1x", 1, 0.3, 0.2)
+    folder.resample("mask_1x", 1, 0.3)
+    folder.histogram("mask_1x", 1)
+    folder.measure("mask_1x")
+    folder.write("trainings/mask_1x/seed0/config.py", "root = 'results/mini/data'\n")
+    folder.write("trainings/mask_1x/seed0/checkpoint.pth", "weights")
+    folder.write("predictions/mask_1x/seed0.parquet", "predictions")
+    lines = [line(step) for step in range(1, 3 * EVERY + 4)]
+    log = "".join(json.dumps(one) + "\n" for one in lines)
+    folder.write("trainings/mask_1x/seed0/train.jsonl", log)
+    folder.write("trainings/htc/seed0/config.py", "")
+    return folder
+
+
+def test_the_report_of_what_was_kept_is_that_of_the_run(run: ResultFolder, tmp_path: Path) -> None:
+    out = tmp_path / "measured" / "mini"
+    keep(run.path, out)
+    one, other = (
+        build_report(load_spec(), load_claims(), load_results(folder), PRESENT)
+        for folder in (run.path, out)
+    )
+    shown = [
+        [row.cells for table in report.tables for row in table.rows] for report in (one, other)
+    ]
+    assert shown[0] == shown[1]
+    assert one.claims == other.claims
+    assert one.series["histograms"] == other.series["histograms"]
+    assert other.command == "snakemake --profile workflow/profiles/local --config scale=mini"
+
+
+def test_only_small_files_of_what_has_ended_are_kept(run: ResultFolder, tmp_path: Path) -> None:
+    files = keep(run.path, tmp_path / "kept")
+    assert {path.name for path in files} == {
+        "data.json",
+        "config.py",
+        "manifest.json",
+        "iou_histogram.csv",
+        "train.jsonl",
+        "loops1.json",
+        "loops1.bootstrap.parquet",
+        "mask_1x.json",
+    }
+    assert not (tmp_path / "kept" / "trainings" / "htc").exists()
+
+
+def test_a_log_is_thinned(run: ResultFolder, tmp_path: Path) -> None:
+    keep(run.path, tmp_path / "kept")
+    text = (tmp_path / "kept/trainings/mask_1x/seed0/train.jsonl").read_text()
+    steps = [json.loads(one).get("iteration") for one in text.splitlines()]
+    assert steps == [1, EVERY, 2 * EVERY, 3 * EVERY, 3 * EVERY + 3]
+
+
+def test_what_was_kept_before_stays(run: ResultFolder, tmp_path: Path) -> None:
+    out = tmp_path / "kept"
+    keep(run.path, out)
+    before = {path: path.stat().st_mtime_ns for path in out.rglob("*") if path.is_file()}
+    (run.path / "trainings/mask_1x/seed0/manifest.json").unlink()
+    keep(run.path, out)
+    assert {path: path.stat().st_mtime_ns for path in out.rglob("*") if path.is_file()} == before
+
+
+def test_a_path_of_the_machine_is_refused(run: ResultFolder, tmp_path: Path) -> None:
+    run.write("trainings/mask_1x/seed0/config.py", "root = '/elsewhere/mine/data'\n")
+    with pytest.raises(
+        ReportError, match=r"config.py: holds the path /elsewhere/mine/data of this machine"
+    ):
+        keep(run.path, tmp_path / "kept")
+
+
+def test_results_on_other_data_are_refused(run: ResultFolder, tmp_path: Path) -> None:
+    keep(run.path, tmp_path / "kept")
+    run.data(splits={"train": {"sha256": "other"}})
+    with pytest.raises(ReportError, match=r"data.json: splits: these are results on other data"):
+        keep(run.path, tmp_path / "kept")
+    with pytest.raises(ReportError, match=r"no data.json"):
+        keep(tmp_path, tmp_path / "kept")
