@@ -9,11 +9,12 @@ from mmengine.config import Config
 from . import provenance
 from .config import load_config
 from .errors import UserError
-from .files import replacing, sha256_of, write_json
+from .files import replacing, sha256_of, write_atomically, write_json
 
 FILES = ("checkpoint.pth", "iou_histogram.csv", "train.jsonl")
-# what training does not read
+# what a training's weights do not depend on
 EVALUATION = (
+    "r3cnn.validate_every",
     "model.roi_head.mask_flow",
     "model.roi_head.loops",
     "model.test_cfg.rcnn.",
@@ -29,7 +30,7 @@ def reuse(config: Path, cfg: Config, trained: Path, out: Path) -> None:
     Raises UserError where a training with this config would have been another one.
     """
     theirs = load_config(trained / "config.py")
-    differing = [key for key in _differing(cfg, theirs) if not _of_evaluation(key)]
+    differing = [key for key in differing_keys(cfg, theirs) if not of_evaluation(key)]
     if differing:
         raise UserError(
             f"{config}: {differing[0]}: differs from {trained / 'config.py'} and is read in training; expected "
@@ -38,6 +39,7 @@ def reuse(config: Path, cfg: Config, trained: Path, out: Path) -> None:
     for name in FILES:
         with replacing(out / name) as temporary:
             shutil.copyfile(_existing(trained / name), temporary)
+    write_atomically(out / "validation.jsonl", "")  # theirs is of their own evaluation
     facts = json.loads(_existing(trained / "manifest.json").read_text(encoding="utf-8"))
     now = provenance.now()
     write_json(
@@ -61,13 +63,14 @@ def _existing(path: Path) -> Path:
     return path
 
 
-def _of_evaluation(key: str) -> bool:
+def of_evaluation(key: str) -> bool:
+    """Whether a dotted key of a config is about the evaluation alone."""
     return key in NAMES or any(
         key.startswith(part) if part[-1] in "._" else key == part for part in EVALUATION
     )
 
 
-def _differing(one: Config, other: Config) -> list[str]:
+def differing_keys(one: Config, other: Config) -> list[str]:
     """Dotted keys in which two configs differ, in order."""
     left, right = (dict(_leaves(cfg.to_dict())) for cfg in (one, other))
     missing = object()

@@ -7,7 +7,7 @@ import pytest
 
 from r3cnn.catalogue import REPO, load_catalogue, load_scale
 from r3cnn.config import load_config, resolve
-from r3cnn.reuse import _differing
+from r3cnn.reuse import differing_keys
 from reports.claims import judge
 from reports.claims_spec import load_claims
 from reports.load import load_results
@@ -55,7 +55,8 @@ def test_mini_is_still_what_was_measured(folder):
     catalogue = load_catalogue(REPO / "experiments" / "controls.yaml")
     data = json.loads((MEASURED / "data.json").read_text())
     now = resolve(catalogue.trainings[folder.parent.name], SCALE, measured.r3cnn.seed, data)
-    assert _differing(now, measured) == []
+    # the first rows were trained before there was validation, which changes no weight
+    assert set(differing_keys(now, measured)) <= {"r3cnn.validate_every"}
 
 
 @pytest.mark.parametrize("folder", TRAINED, ids=lambda folder: folder.parent.name)

@@ -51,6 +51,7 @@ def test_an_evaluation_takes_the_weights_and_costs_nothing(shapes, trained, tmp_
     assert done.exit_code == 0, done.output
     out = tmp_path / "out"
     assert all((out / name).read_bytes() == (trained / name).read_bytes() for name in FILES)
+    assert (out / "validation.jsonl").read_text() == ""
     facts = json.loads((out / "manifest.json").read_text())
     assert (facts["training"], facts["trained_as"], facts["seed"]) == ("again", "r3_naive_inc", 0)
     assert (facts["seconds"], facts["attempts"]) == (0.0, [])

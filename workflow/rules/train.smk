@@ -116,6 +116,7 @@ if REUSED:
             manifest="<results>/trainings/{id}/seed{seed}/manifest.json",
             histogram="<results>/trainings/{id}/seed{seed}/iou_histogram.csv",
             curve="<results>/trainings/{id}/seed{seed}/train.jsonl",
+            validation="<results>/trainings/{id}/seed{seed}/validation.jsonl",
         log:
             "<logs>/reuse/{id}.seed{seed}.log",
         benchmark:
