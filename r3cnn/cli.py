@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from .cli_bench import bench
 from .cli_data import coco, trunk, weights
 from .cli_run import estimate, status
 from .errors import UserError
@@ -70,6 +71,7 @@ def data() -> None:
 
 
 main.add_command(status)
+main.add_command(bench)
 main.add_command(estimate)
 main.add_command(weights)
 data.add_command(coco)

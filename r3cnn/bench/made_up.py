@@ -3,6 +3,7 @@
 Every mask is an ellipse: an object's as a polygon, as in COCO, a detection's and a crowd's as run lengths.
 """
 
+import itertools
 import math
 
 import numpy as np
@@ -35,7 +36,7 @@ def scene(images: int, objects: int, detections: int, seed: int) -> tuple[dict, 
     first = np.searchsorted(owner, np.arange(images + 1))
     found = [
         _detections(noise, boxes[a:b], labels[a:b], detections)
-        for a, b in zip(first[:-1], first[1:], strict=True)
+        for a, b in itertools.pairwise(first)
     ]
     return truth, _table(found)
 
