@@ -17,7 +17,7 @@ def bench():
     return module
 
 
-@pytest.fixture()
+@pytest.fixture
 def results(tmp_path) -> Path:
     """Two benchmark files of 10 and 30 s, a training of 20 s."""
     folder = tmp_path / "results" / "smoke"
