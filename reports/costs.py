@@ -50,18 +50,29 @@ class Speeds:
 def costs_of(results: Results) -> tuple[RuleCost, ...]:
     """Each rule of the run, the dearest first. Raises: ReportError.
 
-    From Snakemake's benchmark files; a training's seconds, over its attempts, are its manifest's.
+    From Snakemake's benchmark files; what a training cost, over its attempts, stands in its manifest.
     """
     jobs: dict[str, list[dict[str, float | None]]] = {}
     folder = results.folder / "benchmarks"
     for path in sorted(folder.rglob("*.tsv")):
         rule = path.relative_to(folder).parts[0].removesuffix(".tsv")
         jobs.setdefault(rule, []).extend(_jobs_of(path))
-    trained = [manifest.get("seconds") for manifest in results.manifests.values()]
-    if any(trained):
-        jobs[TRAIN] = [{"s": seconds, "cpu_time": None, "max_rss": None} for seconds in trained]
+    trained = [_of_attempts(manifest) for manifest in results.manifests.values()]
+    if any(job["s"] for job in trained):
+        jobs[TRAIN] = trained
     found = [_cost(rule, of_rule) for rule, of_rule in jobs.items()]
     return tuple(sorted(found, key=lambda cost: -cost.seconds))
+
+
+def _of_attempts(manifest: dict[str, Any]) -> dict[str, float | None]:
+    attempts = manifest.get("attempts") or []
+    busy = [one["cpu_seconds"] for one in attempts if "cpu_seconds" in one]
+    peak = [one["peak_mb"] for one in attempts if "peak_mb" in one]
+    return {
+        "s": manifest.get("seconds"),
+        "cpu_time": sum(busy) if busy else None,
+        "max_rss": max(peak, default=None),
+    }
 
 
 def _jobs_of(path: Path) -> Iterator[dict[str, float | None]]:

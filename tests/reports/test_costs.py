@@ -27,9 +27,12 @@ def test_the_costs_of_a_rule_are_those_of_its_jobs(tmp_path):
     benchmark(tmp_path, "check.tsv", 0.5, "NA", "NA")
     benchmark(tmp_path, "score/a.seed0.loops1.tsv", 2, "300.5", "1.5")
     benchmark(tmp_path, "score/a.seed0.loops2.tsv", 3, "200", "2.5")
-    found = costs_of(results(tmp_path, a={"seconds": 40.0}, b={"seconds": 2.0}))
+    attempts = [{"cpu_seconds": 10.0, "peak_mb": 800.0}, {"cpu_seconds": 5.0, "peak_mb": 700.0}]
+    found = costs_of(
+        results(tmp_path, a={"seconds": 40.0, "attempts": attempts}, b={"seconds": 2.0})
+    )
     assert [(c.rule, c.jobs, c.seconds, c.cpu_seconds, c.memory) for c in found] == [
-        ("train", 2, 42.0, None, None),
+        ("train", 2, 42.0, 15.0, 800.0),
         ("score", 2, 5.0, 4.0, 300.5),
         ("check", 1, 0.5, None, None),
     ]
