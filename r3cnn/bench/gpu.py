@@ -191,14 +191,12 @@ def options(cfg, rounds: int = 3) -> dict:
         "matrix products, all images in one pass": lambda: run(plain, whole),
     }
     with exact_convolutions():
-        pair = (lambda: run(plain, singles[:1]), lambda: run(direct, singles[:1]))
-        one, other = (
-            advanced.outputs(d, way) for d, way in zip((plain, direct), pair, strict=True)
-        )
+        differing = advanced.difference(plain, lambda: run(plain, singles[:1]))
+    use_direct(plain, False)
     times = in_turn(ways, rounds)
     return {
         "over_direct": {name: ratio(times, name, "direct") for name in ways},
-        "difference": advanced.largest_difference(one, other),
+        "difference": differing,
         "times": times,
     }
 

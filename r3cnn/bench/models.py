@@ -20,6 +20,7 @@ from ..data.shapes import SHAPES, generate
 from ..draws import SamplerTaps
 
 OBJECTS = (4, 12)  # in an image; COCO has seven on average
+TRAINED_ON = 8
 LIKELY = 5  # classes that the drawn heads prefer, so that there are as many detections as may be
 SAMPLED = 128  # RoIs an image in a small training step; the paper's 512 on a GPU
 
@@ -38,7 +39,8 @@ class Images:
         self.folder = tempfile.TemporaryDirectory()
         root = Path(self.folder.name) / "data"
         size = (self.width, self.height)
-        generate(root, self.count, self.count, *size, len(SHAPES), seed=0, objects=OBJECTS)
+        train = max(self.count, TRAINED_ON)  # some are drawn without objects
+        generate(root, train, self.count, *size, len(SHAPES), seed=0, objects=OBJECTS)
         self.checked = check(root)
 
 
@@ -68,15 +70,16 @@ class Step:
         self.optim = build_optim_wrapper(self.detector, cfg.optim_wrapper)
         for group in self.optim.param_groups:
             group["lr"] = 0.0  # so that all steps are the same
-        self.taps = SamplerTaps(self.detector, 0) if counted else None
+        self.taps = SamplerTaps(self.detector, 0)  # they make every step sample the same
+        for tap in self.taps.taps:
+            tap.counted = tap.counted and counted
         dataset = KeyedDataset(build_dataset(cfg.train_dataloader), 0)
         size = cfg.train_dataloader.batch_size
         self.data = collate([dataset[0, i] for i in range(size)])
 
     def __call__(self) -> None:
         batch = self.detector.data_preprocessor(self.data, True)
-        if self.taps:
-            self.taps.begin(0, [sample.img_id for sample in batch["data_samples"]])
+        self.taps.begin(0, [sample.img_id for sample in batch["data_samples"]])
         with self.optim.optim_context(self.detector):
             loss, _ = self.detector.parse_losses(self.detector(**batch, mode="loss"))
             self.optim.backward(loss)
