@@ -18,7 +18,7 @@ def _train_naive() -> dict:
 def _train_counting() -> dict:
     from .train_step import counting
 
-    return counting()
+    return counting(rounds=9)
 
 
 def _counting_lists() -> dict:

@@ -62,7 +62,8 @@ def test_medians_over_rounds():
 
 
 def test_options_of_the_advanced_model():
-    found = gpu.options(config("r3_advanced", Images(96, 64, 2), "smoke"), rounds=1)
+    images = Images(96, 64, 2)  # its folder lives as long as it does
+    found = gpu.options(config("r3_advanced", images, "smoke"), rounds=1)
     assert found["over_direct"]["direct"] == 1
     assert len(found["over_direct"]) == 5
     assert 0 < found["difference"] < 2e-5
