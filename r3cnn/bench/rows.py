@@ -18,7 +18,7 @@ def _train_naive() -> dict:
 def _train_counting() -> dict:
     from .train_step import counting
 
-    return counting(rounds=9)
+    return counting()
 
 
 def _counting_lists() -> dict:
@@ -30,19 +30,13 @@ def _counting_lists() -> dict:
 def _nested_large() -> dict:
     from .nested import in_one_pass
 
-    return in_one_pass(1333, 800, rounds=2)
+    return in_one_pass(1333, 800)
 
 
 def _nested_small() -> dict:
     from .nested import in_one_pass
 
     return in_one_pass(256, 256)
-
-
-def _nested_pasted() -> dict:
-    from .nested import in_one_pass
-
-    return in_one_pass(256, 256, pasting=True)
 
 
 def _advanced_predict() -> dict:
@@ -81,7 +75,6 @@ ROWS: dict[str, Callable[[], dict]] = {
     "counting-lists": _counting_lists,
     "predict-nested": _nested_large,
     "predict-nested-256": _nested_small,
-    "predict-nested-pasted": _nested_pasted,
     "predict-advanced": _advanced_predict,
     "train-advanced": _advanced_train,
     "layer-advanced": _advanced_layer,

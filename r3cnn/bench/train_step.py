@@ -10,7 +10,7 @@ from .timing import in_turn, row
 BOXES, SAMPLED_BOXES = 2000, 512  # what one assignment of one image counts at scale `paper`
 
 
-def naive(rounds: int = 5, images: Images | None = None, scale: str = "paper") -> dict:
+def naive(rounds: int = 3, images: Images | None = None, scale: str = "paper") -> dict:
     """A step of R3 naive over one of mmdet's own HTC: same trunk, same images, as many RoIs."""
     images = images or Images(320, 256, 2)
     own, htc = (sample_fewer(config(id_, images, scale)) for id_ in ("r3_naive_inc", "htc"))
