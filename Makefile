@@ -45,6 +45,7 @@ bench: $(READY) ## speed, each figure a ratio of two things timed in turn (about
 	@if [ -f $(REPORT) ]; then $(run) python workflow/scripts/bench.py harness results/smoke --out $(BENCH); \
 	else echo "no finished run in results/smoke: the row harness is left out (make reproduce)"; fi
 	@$(run) python -m r3cnn bench $(ARGS) --out $(BENCH)
+	@$(run) python scripts/speed_table.py $(BENCH) docs/speed.md
 
 bench-gpu: $(READY) ## the paper's columns of speed and memory at full size, on a GPU: ARGS="--models htc"
 	@$(run) python -m r3cnn bench gpu $(ARGS) --out reports/measured/bench-gpu.json
