@@ -149,6 +149,8 @@ def test_the_row_of_the_advanced_head():
     row = advanced.predict(96, 64, count=2, rounds=1, scale="smoke")
     assert sound(row)
     assert 0 < row["largest_relative_difference"] < 2e-5
+    assert row["box_head_over_direct"] > 0
+    assert 0 < row["box_head_of_direct"] < 1
 
 
 def test_forms_that_differ_are_an_error(monkeypatch):
