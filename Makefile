@@ -5,13 +5,14 @@ READY := $(VENV)/.ready
 PROFILE ?=
 REPORT := results/smoke/report/index.html
 SCALE ?= smoke
+BENCH ?= reports/measured/bench-cpu.json
 SNAKEFILES := Snakefile workflow
 export PYTHON
 # Rules call python, and python calls nothing that is not in the environment.
 run := PATH="$(abspath $(VENV))/bin:$$PATH"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup doctor plan reproduce continue status test test-fast slurm-test lint format clean
+.PHONY: help setup doctor plan reproduce continue status bench bench-gpu test test-fast slurm-test lint format clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +39,16 @@ continue: $(READY) ## go on where Snakemake was killed: removes its lock, then a
 
 status: $(READY) ## which trainings are done, running, waiting or failed: SCALE=paper
 	@$(run) python -m r3cnn status --scale $(SCALE) $(ARGS)
+
+bench: $(READY) ## speed, each figure a ratio of two things timed in turn (about 20 minutes on a quiet machine)
+	@$(run) python workflow/scripts/bench.py planning --out $(BENCH)
+	@if [ -f $(REPORT) ]; then $(run) python workflow/scripts/bench.py harness results/smoke --out $(BENCH); \
+	else echo "no finished run in results/smoke: the row harness is left out (make reproduce)"; fi
+	@$(run) python -m r3cnn bench $(ARGS) --out $(BENCH)
+	@$(run) python scripts/speed_table.py $(BENCH) docs/speed.md
+
+bench-gpu: $(READY) ## the paper's columns of speed and memory at full size, on a GPU: ARGS="--models htc"
+	@$(run) python -m r3cnn bench gpu $(ARGS) --out reports/measured/bench-gpu.json
 
 test: $(READY) ## every test that this machine can run; lists what was skipped, and why
 	@$(run) python -m pytest $(ARGS)

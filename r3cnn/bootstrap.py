@@ -5,14 +5,13 @@ thresholds. A resample is how often each image was drawn, so a file of one model
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pycocotools.cocoeval import COCOeval
 
 from .files import replacing
 
@@ -23,12 +22,13 @@ METRICS = (
 )  # fmt: skip
 CELLS_AT_ONCE = 4_000_000  # detections x resamples held at a time: some 100 MB
 _AREAS = ("", "s", "m", "l")
+RECALLS = np.linspace(0, 1, 101)
 _EPSILON = np.spacing(1)  # as in pycocotools' precision
 
 
 @dataclass(frozen=True)
 class Matches:
-    """What pycocotools matched of one category.
+    """What was matched of one category, detections of all images by falling score.
 
     image (D,) index of the image; rank (D,) by score within its image; hit and ignored (A, T, D);
     positives (A, N) objects to be found.
@@ -41,38 +41,6 @@ class Matches:
     positives: np.ndarray
 
 
-def matches_of(run: COCOeval) -> list[Matches]:
-    """The matches of each category, after `run.evaluate()`; detections in the order pycocotools gives."""
-    params = run.params
-    images, areas = len(params.imgIds), len(params.areaRng)
-    found = []
-    for k in range(len(params.catIds)):
-        block = run.evalImgs[k * areas * images : (k + 1) * areas * images]
-        entries = [block[a * images : (a + 1) * images] for a in range(areas)]
-        found.append(_category(entries, len(params.iouThrs)))
-    return found
-
-
-def _category(entries: list[list[dict | None]], thresholds: int) -> Matches:
-    """One category's entries [area][image] of evalImgs, None where an image has nothing of it."""
-    present = [i for i, entry in enumerate(entries[0]) if entry is not None]
-    sizes = [len(entries[0][i]["dtScores"]) for i in present]
-    nothing = np.zeros((thresholds, 0), dtype=bool)
-    scores = np.concatenate([[], *(entries[0][i]["dtScores"] for i in present)])
-    order = np.argsort(-scores, kind="mergesort")
-    hit, ignored, positives = [], [], np.zeros((len(entries), len(entries[0])), dtype=np.int32)
-    for a, of_area in enumerate(entries):
-        chosen = [of_area[i] for i in present]
-        matched = np.concatenate([nothing, *(e["dtMatches"] != 0 for e in chosen)], axis=1)
-        skipped = np.concatenate([nothing, *(e["dtIgnore"] != 0 for e in chosen)], axis=1)
-        hit.append((matched & ~skipped)[:, order])
-        ignored.append(skipped[:, order])
-        positives[a, present] = [np.count_nonzero(e["gtIgnore"] == 0) for e in chosen]
-    image = np.repeat(np.array(present, dtype=np.int64), sizes)[order]
-    rank = np.concatenate([np.zeros(0, dtype=np.int64), *map(np.arange, sizes)])[order]
-    return Matches(image, rank, np.stack(hit), np.stack(ignored), positives)
-
-
 def draw(images: int, resamples: int = RESAMPLES, seed: int = SEED) -> np.ndarray:
     """How often each image is drawn, (N, B): the same for every model that is scored on these images."""
     drawn = np.random.default_rng(seed).integers(0, images, size=(resamples, images))
@@ -80,16 +48,17 @@ def draw(images: int, resamples: int = RESAMPLES, seed: int = SEED) -> np.ndarra
     return np.stack(counts, axis=1).astype(np.int32)
 
 
-def resampled_metrics(run: COCOeval, weights: np.ndarray) -> dict[str, np.ndarray]:
+def resampled_metrics(
+    of_categories: Iterable[Matches], weights: np.ndarray
+) -> dict[str, np.ndarray]:
     """The twelve metrics of each resample, (B,); NaN where it has no such object.
 
-    run: an evaluated COCOeval; weights (N, B): how often each image was drawn, N in `run`'s order.
+    weights (N, B): how often each image was drawn, images by rising id.
     """
-    thresholds = np.asarray(run.params.iouThrs)
-    rows = {"50": np.isclose(thresholds, 0.5), "75": np.isclose(thresholds, 0.75)}
+    rows = {"50": np.array([0]), "75": np.array([5])}
     sums = {name: np.zeros(weights.shape[1]) for name in METRICS}
     present = np.zeros((len(_AREAS), weights.shape[1]), dtype=np.int64)
-    for matches in matches_of(run):
+    for matches in of_categories:
         for a, area in enumerate(_AREAS):
             positives = matches.positives[a] @ weights
             there = positives > 0  # a category without objects in a resample does not count there
@@ -97,7 +66,7 @@ def resampled_metrics(run: COCOeval, weights: np.ndarray) -> dict[str, np.ndarra
                 continue
             present[a] += there
             positives = np.maximum(positives, 1)
-            precision, recall = _curves(matches, a, weights, positives, run.params.recThrs)
+            precision, recall = _curves(matches, a, weights, positives, RECALLS)
             values = {f"AP{area}": precision, f"AR{area or 100}": recall}
             if not area:
                 values |= {f"AP{name}": precision[row] for name, row in rows.items()}
@@ -174,12 +143,10 @@ def _curves_of(
     return precision, recall
 
 
-def write_resamples(
-    path: Path, metrics: dict[str, np.ndarray], facts: dict, images: Sequence[int]
-) -> None:
+def write_resamples(path: Path, metrics: dict[str, np.ndarray], facts: dict, images: int) -> None:
     """Write one row a resample (`resample` from 1), one column a metric (bbox.AP ...), with the facts."""
     count = len(next(iter(metrics.values())))
-    facts = {**facts, "resamples": count, "resample_seed": SEED, "resampled_images": len(images)}
+    facts = {**facts, "resamples": count, "resample_seed": SEED, "resampled_images": images}
     columns = {"resample": pa.array(range(1, count + 1), pa.int32())}
     columns |= {name: pa.array(values, pa.float64()) for name, values in metrics.items()}
     table = pa.table(columns).replace_schema_metadata({"r3cnn": json.dumps(facts)})

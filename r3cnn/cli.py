@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from .cli_bench import bench
 from .cli_data import coco, reuse, trunk, weights
 from .cli_run import estimate, status
 from .cli_use import export, show
@@ -71,6 +72,7 @@ def data() -> None:
 
 
 main.add_command(status)
+main.add_command(bench)
 main.add_command(estimate)
 main.add_command(weights)
 main.add_command(show)

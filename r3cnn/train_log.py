@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import resource
 import time
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from .files import NO_ACCESS, NO_SPACE, write_atomically, write_json, writing
 
 log = logging.getLogger(__name__)
 SECONDS_BETWEEN_MESSAGES = 10
-COST = ("start", "end", "seconds", "host")
+COST = ("start", "end", "seconds", "cpu_seconds", "peak_mb", "host")
 
 
 class TrainLog:
@@ -53,7 +54,7 @@ class TrainLog:
     def _begin_attempt(self) -> None:
         start = provenance.now()
         about = {"start": start, "end": start, "seconds": 0.0, "host": provenance.host()}
-        self.attempts.append({**about, **self.runs_on})
+        self.attempts.append({**about, **self._spent(), **self.runs_on})
         write_json(self.attempts_path, self.attempts)
         with writing(self.path, NO_ACCESS | NO_SPACE):
             self.file = open(self.path, "a", encoding="utf-8")  # noqa: SIM115 - as long as we train
@@ -99,5 +100,11 @@ class TrainLog:
         if not self.writes:
             return
         seconds = round(time.monotonic() - self.began, 3)
-        self.attempts[-1].update(end=provenance.now(), seconds=seconds)
+        self.attempts[-1].update(end=provenance.now(), seconds=seconds, **self._spent())
         write_json(self.attempts_path, self.attempts)
+
+    @staticmethod
+    def _spent() -> dict[str, float]:
+        """CPU seconds and peak memory (MB) of the first process, from its start with its imports."""
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        return {"cpu_seconds": round(time.process_time(), 2), "peak_mb": round(peak, 1)}

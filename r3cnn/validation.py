@@ -3,8 +3,6 @@
 Nothing is drawn and no weight changes here, so a training ends the same with it and without.
 """
 
-import contextlib
-import io
 import json
 import logging
 import time
@@ -16,7 +14,6 @@ import pyarrow as pa
 import torch
 from mmengine import dist
 from mmengine.config import Config
-from pycocotools.coco import COCO
 from torch import nn
 from torch.utils.data import DataLoader, Subset
 
@@ -24,7 +21,7 @@ from .data.annotations import read as read_annotations
 from .data.loading import batches, build_dataset, collate, require_checked_annotations
 from .files import write_atomically
 from .predict import SCHEMA, Progress, predict_batch, table_of
-from .score import evaluated, summarised
+from .score import hotcoco_metrics
 from .stopping import Interrupted, heed_parent_only
 
 log = logging.getLogger(__name__)
@@ -146,13 +143,11 @@ class Validation:
         return pa.concat_tables(found)
 
     def _scores(self, table: pa.Table) -> dict[str, float | None]:
-        truth = COCO()
         annotations = Path(self.cfg.test_dataloader.dataset.ann_file)
-        truth.dataset, _ = read_annotations(annotations, whole=True)
-        with contextlib.redirect_stdout(io.StringIO()):
-            truth.createIndex()
-        kinds = ("bbox", "segm")
-        return {f"{kind}_AP": summarised(evaluated(truth, table, kind))["AP"] for kind in kinds}
+        truth, _ = read_annotations(annotations, whole=True)
+        return {
+            f"{kind}_AP": hotcoco_metrics(truth, table, kind)["AP"] for kind in ("bbox", "segm")
+        }
 
     def _write(self) -> None:
         write_atomically(self.path, "".join(json.dumps(line) + "\n" for line in self.lines))

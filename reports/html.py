@@ -10,6 +10,7 @@ from typing import Any
 from reports.claims import Judged, judge, rule_of, write_claims
 from reports.claims_spec import Claims
 from reports.controls import Chart, build_charts, write_charts
+from reports.costs import RuleCost, Speeds, costs_of, measured_speeds
 from reports.curves import histogram_series, learning_series
 from reports.details import again_command, details
 from reports.errors import ReportError
@@ -48,6 +49,8 @@ class Report:
     gallery: Gallery
     notes: tuple[NotePlace, ...]
     trained: tuple[Trained, ...]
+    costs: tuple[RuleCost, ...]
+    speeds: Speeds | None
     present: str | None
     command: str
     series: dict[str, Any]
@@ -100,6 +103,8 @@ def build_report(spec: Spec, claims: Claims, results: Results, present: str | No
         gallery=load_gallery(results),
         notes=tuple(_note_places(spec, tables)),
         trained=tuple(trained_models(results, present)),
+        costs=costs_of(results),
+        speeds=measured_speeds(),
         present=present,
         command=run_command(results),
         series=_series(spec, results, tables),

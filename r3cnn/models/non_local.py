@@ -8,6 +8,10 @@ from mmcv.cnn import ConvModule
 from mmcv.cnn.bricks import NonLocal2d
 from torch import Tensor, nn
 
+from .map_conv import MapConv2d, map_convs
+
+CONV = {"type": MapConv2d}
+
 
 class LargeKernelNonLocal2d(NonLocal2d):
     """Non-Local block whose four projections (g, theta, phi, out) are k x k convolutions.
@@ -28,6 +32,7 @@ class LargeKernelNonLocal2d(NonLocal2d):
                     point_wise.out_channels,
                     kernel_size,
                     padding=kernel_size // 2,
+                    conv_cfg=CONV,
                     act_cfg=None,
                 ),
             )
@@ -36,7 +41,11 @@ class LargeKernelNonLocal2d(NonLocal2d):
     def forward(self, x: Tensor) -> Tensor:
         if len(x) == 0:  # mmcv cannot reshape nothing; all weights keep a gradient, of zero
             return F.relu(x + self.conv_out(self.g(x) + self.theta(x) + self.phi(x)))
-        return F.relu(super().forward(x))
+        projections = [self.g.conv, self.theta.conv, self.phi.conv]
+        g, theta, phi = (found.flatten(2).mT for found in map_convs(projections, x))
+        weights = self.embedded_gaussian(theta, phi.mT)  # (R, p p, p p)
+        y = (weights @ g).mT.reshape(len(x), self.inter_channels, *x.shape[2:])
+        return F.relu(x + self.conv_out(y))
 
 
 def non_local_stack(
@@ -49,7 +58,11 @@ def non_local_stack(
     """
     layers: list[nn.Module] = [LargeKernelNonLocal2d(in_channels, kernel_size=kernel_size)]
     for out_channels in conv_channels:
-        layers.append(ConvModule(in_channels, out_channels, kernel_size, padding=kernel_size // 2))
+        layers.append(
+            ConvModule(
+                in_channels, out_channels, kernel_size, padding=kernel_size // 2, conv_cfg=CONV
+            )
+        )
         in_channels = out_channels
     if end:
         layers.append(LargeKernelNonLocal2d(in_channels, kernel_size=kernel_size))

@@ -7,7 +7,7 @@ from r3cnn.building import build_detector
 from r3cnn.catalogue import PAPER, REPO, load_catalogue, load_scale
 from r3cnn.config import resolve
 from r3cnn.estimate import COSTS, recorded
-from r3cnn.reuse import _differing
+from r3cnn.reuse import differing_keys
 from r3cnn.train import Trainer
 
 CATALOGUE = load_catalogue(REPO / "experiments" / "controls.yaml")
@@ -69,11 +69,11 @@ def test_each_trains(id_, shapes, tmp_path):
     ],
 )
 def test_each_differs_from_what_it_is_compared_with_in_one_thing(id_, against, expected):
-    assert set(_differing(config(id_), config(against))) - NAMES == expected
+    assert set(differing_keys(config(id_), config(against))) - NAMES == expected
 
 
 def test_the_matched_mask_rcnn_differs_from_one_loop_of_r3_in_the_loop_alone():
-    differing = set(_differing(config("mask_matched"), config("r3_1loop"))) - NAMES
+    differing = set(differing_keys(config("mask_matched"), config("r3_1loop"))) - NAMES
     assert differing == {
         "model.roi_head.type",
         "model.roi_head.iou_thresholds",
@@ -83,7 +83,7 @@ def test_the_matched_mask_rcnn_differs_from_one_loop_of_r3_in_the_loop_alone():
 
 
 def test_the_matched_mask_rcnn_differs_from_the_papers_in_what_confounds_it():
-    differing = set(_differing(config("mask_matched"), config("mask_1x"))) - NAMES
+    differing = set(differing_keys(config("mask_matched"), config("mask_1x"))) - NAMES
     # written out in one and left to the same default in the other, or read by the Mask-IoU branch alone
     low_quality = {f"model.train_cfg.{part}.assigner.match_low_quality" for part in ("rpn", "rcnn")}
     assert all(

@@ -33,8 +33,8 @@ def test_it_is_the_scaled_embedded_gaussian_with_a_relu():
     for layer in (block.g, block.theta, block.phi, block.conv_out):
         nn.init.normal_(layer.conv.weight, std=0.2)
         nn.init.normal_(layer.conv.bias, std=0.2)
-    x = drawn(3, 8, 7, 7)
-    torch.testing.assert_close(block(x), reference(block, x), atol=1e-5, rtol=1e-5)
+    block, x = block.double(), drawn(3, 8, 7, 7).double()
+    torch.testing.assert_close(block(x), reference(block, x), atol=1e-10, rtol=1e-10)
 
 
 def test_a_new_block_is_a_relu_and_nothing_else():

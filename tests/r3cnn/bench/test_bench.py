@@ -1,0 +1,176 @@
+"""The logic of the rows, at small size; no time is judged."""
+
+import json
+
+import pytest
+import torch
+from click.testing import CliRunner
+
+from r3cnn.bench import advanced, nested, rows, scoring, table, timing, train_step
+from r3cnn.bench.models import Images, Step, config, sample_fewer
+from r3cnn.cli import main
+from r3cnn.errors import UserError
+from r3cnn.provenance import source_hash
+
+
+@pytest.fixture(scope="module")
+def images() -> Images:
+    return Images(96, 64, 4)
+
+
+def sound(row: dict) -> bool:
+    return row["ratio"] > 0 and all(len(of["seconds"]) == 1 for of in row["times"].values())
+
+
+# -------------------------------------------------------------------------------- the clock
+
+
+def test_ways_run_in_turn_after_a_warm_up():
+    ran = []
+    times = timing.in_turn({"a": lambda: ran.append("a"), "b": lambda: ran.append("b")}, 2)
+    assert ran == ["a", "b"] * 3
+    assert {name: len(of["seconds"]) for name, of in times.items()} == {"a": 2, "b": 2}
+
+
+def test_a_ratio_is_that_of_the_medians():
+    times = {
+        "a": {"seconds": [1.0, 3.0, 100.0], "cpu_seconds": [1.0] * 3},
+        "b": {"seconds": [2.0, 2.0, 2.0], "cpu_seconds": [4.0] * 3},
+    }
+    row = timing.row("x", "y", times, aim=0.5)
+    assert (row["ratio"], row["cpu_ratio"], row["aim"]) == (1.5, 0.25, 0.5)
+
+
+# ------------------------------------------------------------------------ file and table
+
+
+def test_rows_are_kept_beside_each_other(tmp_path):
+    out = tmp_path / "bench.json"
+    plain = {"what": "x", "against": "y", "aim": 1.0, "ratio": 1.25}
+    table.add(out, {"a": plain})
+    content = table.add(out, {"b": {**plain, "ratio": 0.5, "found": {"more": 0.123456}}})
+    assert json.loads(out.read_text()) == content
+    assert content["rows"]["a"]["measured"].keys() >= {"device", "versions", "git_commit", "end"}
+    text = table.render(content)
+    assert "1.250" in text
+    assert "missed x / y" in text
+    assert "met    x / y" in text
+    assert "found: more 0.1235" in text
+
+
+def test_another_file_is_refused(tmp_path):
+    path = tmp_path / "x.json"
+    path.write_text("[]")
+    with pytest.raises(UserError, match="not a file of `bench`"):
+        table.read(path)
+
+
+def test_the_command(tmp_path, monkeypatch):
+    monkeypatch.setitem(
+        rows.ROWS, "score", lambda: {"what": "x", "against": "y", "ratio": 0.25, "aim": 0.1}
+    )
+    out = str(tmp_path / "bench.json")
+    done = CliRunner().invoke(main, ["bench", "score", "--out", out])
+    assert done.exit_code == 0
+    assert "0.250" in done.output
+    assert CliRunner().invoke(main, ["bench", "--list", "--out", out]).output == done.output
+    wrong = CliRunner().invoke(main, ["bench", "scor", "--out", out])
+    assert wrong.exit_code == 1
+    assert "unknown row scor" in wrong.output
+    assert "did you mean score?" in wrong.output
+
+
+def test_the_benchmarks_are_no_source_of_results(tmp_path):
+    (tmp_path / "a.py").write_text("x = 1")
+    before = source_hash(tmp_path)
+    (tmp_path / "bench").mkdir()
+    (tmp_path / "bench" / "b.py").write_text("y = 1")
+    assert source_hash(tmp_path) == before
+    (tmp_path / "b.py").write_text("y = 1")
+    assert source_hash(tmp_path) != before
+
+
+# ------------------------------------------------------------------------------- training
+
+
+def test_a_step_repeats_itself_and_counts(images):
+    step = Step(sample_fewer(config("r3_naive_inc", images, "smoke"), 16))
+    weights = [value.clone() for value in step.detector.parameters()]
+    step()
+    once = step.taps.histogram.counts.clone()
+    step()
+    assert once.sum() > 0
+    assert torch.equal(step.taps.histogram.counts, 2 * once)
+    assert all(torch.equal(a, b) for a, b in zip(weights, step.detector.parameters(), strict=True))
+
+
+def test_rows_of_training(images, monkeypatch):
+    built = []
+    monkeypatch.setattr(
+        train_step, "Step", lambda cfg, counted=True: built.append(cfg) or Step(cfg, counted)
+    )
+    assert sound(train_step.naive(1, images, "smoke"))
+    assert built[1].model.roi_head.type == "HybridTaskCascadeRoIHead"
+    assert {stage.sampler.num for stage in built[1].model.train_cfg.rcnn} == {128}
+    assert built[0].model.train_cfg.rcnn.sampler.num == 128
+    assert sound(train_step.counting(1, images, "smoke"))
+    assert sound(advanced.train(1, images, "smoke"))
+
+
+def test_both_ways_of_counting_count_the_same():
+    row = train_step.host_lists(rounds=1, times=2)
+    assert row["host_lists_cost_times"] == pytest.approx(1 / row["ratio"])
+    iou = torch.rand(500, generator=torch.Generator().manual_seed(0))
+    lists: list[float] = []
+    train_step.extend_lists(lists, iou)
+    histogram = train_step.IoUHistogram(1, 1)
+    histogram.add(0, 0, 0, iou)
+    assert train_step.bin_lists(lists) == histogram.counts[0, 0, 0].tolist()
+
+
+# ----------------------------------------------------------------------------- prediction
+
+
+@pytest.mark.parametrize("pasting", [False, True])
+def test_the_row_of_one_pass(pasting):
+    row = nested.in_one_pass(96, 64, rounds=1, scale="smoke", pasting=pasting)
+    assert sound(row)
+    assert 0.2 < row["multiply_adds_allow"] < 1
+    assert row["aim"] == pytest.approx(1.1 * row["multiply_adds_allow"])
+
+
+def test_multiply_adds_are_counted():
+    x, weight = torch.ones(1, 3, 8, 8), torch.ones(5, 3, 3, 3)
+    found = nested.multiply_adds(lambda: torch.nn.functional.conv2d(x, weight) @ torch.ones(6, 7))
+    assert found == 5 * 3 * 9 * 36 + 5 * 6 * 6 * 7
+
+
+def test_the_row_of_the_advanced_head():
+    row = advanced.predict(96, 64, count=2, rounds=1, scale="smoke")
+    assert sound(row)
+    assert 0 < row["largest_relative_difference"] < 2e-5
+    assert row["box_head_over_direct"] > 0
+    assert 0 < row["box_head_of_direct"] < 1
+
+
+def test_forms_that_differ_are_an_error(monkeypatch):
+    monkeypatch.setattr(advanced, "TOLERANCE", 1e-12)
+    with pytest.raises(UserError, match="the two forms differ by"):
+        advanced.predict(96, 64, rounds=1, scale="smoke")
+
+
+def test_all_forms_of_a_layer_are_the_convolution():
+    row = advanced.one_layer(rois=5, channels=(6, 4), rounds=1)
+    assert set(row["each_form_over_direct"]) == set(advanced.FORMS)
+    assert max(row["largest_relative_error"].values()) < 2e-6
+
+
+# -------------------------------------------------------------------------------- scoring
+
+
+def test_rows_of_scoring():
+    size = {"images": 6, "objects": 40, "detections": 20}
+    assert sound(scoring.score(1, **size))
+    row = scoring.bootstrap(1, resamples=5, **size)
+    assert sound(row)
+    assert row["what"].startswith("5 resamples")

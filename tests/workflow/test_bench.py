@@ -1,0 +1,87 @@
+"""The rows of `make bench` that concern Snakemake, on folders made up here."""
+
+import importlib.util
+import json
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).resolve().parents[2] / "workflow" / "scripts" / "bench.py"
+
+
+@pytest.fixture(scope="module")
+def bench():
+    spec = importlib.util.spec_from_file_location("workflow_bench", SCRIPT)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def results(tmp_path) -> Path:
+    """Two benchmark files of 10 and 30 s, a training of 20 s."""
+    folder = tmp_path / "results" / "smoke"
+    for name, seconds in (("shapes.tsv", 10), ("measure/htc.tsv", 30)):
+        path = folder / "benchmarks" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"s\th:m:s\tmax_rss\n{seconds}\t0:00:{seconds}\t100\n")
+    manifest = folder / "trainings" / "htc" / "seed0" / "manifest.json"
+    manifest.parent.mkdir(parents=True)
+    manifest.write_text(json.dumps({"seconds": 20.0, "start": "2026-01-05T10:00:30"}))
+    return folder
+
+
+def log(folder: Path, name: str, first: str, last: str) -> Path:
+    folder.mkdir(exist_ok=True)
+    path = folder / f"{name}.snakemake.log"
+    path.write_text(f"Building\n[Mon Jan  5 {first} 2026]\nJob 1\n[Mon Jan  5 {last} 2026]\ndone\n")
+    return path
+
+
+def test_wall_time_over_the_jobs_own(bench, results, tmp_path):
+    run = log(tmp_path / "logs", "b", "10:00:00", "10:00:45")
+    row = bench.harness(results, 2, run)
+    assert row["wall_seconds"] == 45
+    assert row["job_seconds"] == 60
+    assert row["ratio"] == pytest.approx(45 / 30)
+    assert row["ratio_with_their_cores_counted"] == pytest.approx(45 / (30 + 15))
+
+
+def test_the_log_is_that_of_the_run_that_trained(bench, results, tmp_path):
+    logs = tmp_path / "logs"
+    wanted = log(logs, "a", "10:00:00", "10:01:00")
+    log(logs, "b", "11:00:00", "11:00:05")
+    assert bench.newest_run(logs, results) == wanted
+    wanted.unlink()
+    with pytest.raises(SystemExit, match="no log of a whole run"):
+        bench.newest_run(logs, results)
+
+
+def test_a_log_without_times_is_refused(bench, tmp_path):
+    path = tmp_path / "x.snakemake.log"
+    path.write_text("Nothing to be done\n")
+    with pytest.raises(SystemExit, match="no times of jobs found"):
+        bench.wall_seconds(path)
+
+
+def test_planning_is_timed_in_turn(bench, monkeypatch):
+    asked = []
+
+    def stub(scale: Path, folder: Path) -> float:
+        asked.append((scale.name, scale.read_text().count("\n- ")))
+        return 6.0 if scale.name == "seeds3.yaml" else 2.0
+
+    monkeypatch.setattr(bench, "plan_seconds", stub)
+    row = bench.planning(seeds=3, rounds=2)
+    assert [name for name, _ in asked] == ["seeds3.yaml", "seeds1.yaml"] * 2
+    assert (row["ratio"], row["aim"], row["seconds_of_the_larger"]) == (3.0, 3.0, 6.0)
+
+
+def test_the_row_joins_those_of_the_other_command(bench, results, tmp_path, monkeypatch):
+    out = tmp_path / "bench.json"
+    out.write_text(json.dumps({"rows": {"score": {"ratio": 0.1}}}))
+    run = log(tmp_path / "logs", "b", "10:00:00", "10:00:45")
+    bench.main(["harness", str(results), "--cores", "2", "--log", str(run), "--out", str(out)])
+    rows = json.loads(out.read_text())["rows"]
+    assert list(rows) == ["score", "harness"]
+    assert rows["harness"]["measured"]["end"]

@@ -1,0 +1,157 @@
+"""Two rows of the table of `make bench` that concern Snakemake itself: planning, and the harness's own time.
+
+python workflow/scripts/bench.py planning --out bench.json
+python workflow/scripts/bench.py harness results/smoke --out bench.json
+"""
+
+import argparse
+import csv
+import json
+import os
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+REPO = Path(__file__).resolve().parents[2]
+SEEDS = 20
+STARTED = re.compile(r"^\[(\w{3} \w{3} +\d+ [\d:]{8} \d{4})\]$", re.MULTILINE)
+
+
+def plan_seconds(scale: Path, folder: Path) -> float:
+    """Wall seconds of `snakemake -n` for a scale, into an empty results folder."""
+    command = [
+        *(sys.executable, "-m", "snakemake", "-n", "--quiet", "all"),
+        *("--config", f"scale={scale}", f"results={folder / 'results'}"),
+    ]
+    begin = time.perf_counter()
+    subprocess.run(command, cwd=REPO, check=True, capture_output=True)
+    return time.perf_counter() - begin
+
+
+def planning(seeds: int = SEEDS, rounds: int = 2) -> dict:
+    """Seconds for every training with many seeds over those with one, measured in turn."""
+    import yaml
+
+    smoke = yaml.safe_load((REPO / "experiments" / "scales" / "smoke.yaml").read_text())
+    times: dict[str, dict[str, list[float]]] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for _ in range(rounds):
+            for n in (seeds, 1):
+                scale = Path(folder, f"seeds{n}.yaml")
+                scale.write_text(yaml.safe_dump(smoke | {"seeds": list(range(n))}))
+                seconds = round(plan_seconds(scale, Path(folder)), 3)
+                times.setdefault(f"{n} seeds", {"seconds": []})["seconds"].append(seconds)
+    many, one = (statistics.median(of["seconds"]) for of in times.values())
+    return {
+        "what": f"snakemake -n, every training x {seeds} seeds",
+        "against": "x 1 seed",
+        "aim": float(seeds),
+        "ratio": many / one,
+        "seconds_of_the_larger": many,
+        "seconds_aim": 30,
+        "times": times,
+    }
+
+
+def harness(results: Path, cores: int, log: Path | None = None) -> dict:
+    """Wall time of a finished run over its jobs' own seconds divided by the cores."""
+    log = log or newest_run(REPO / ".snakemake" / "log", results)
+    wall = wall_seconds(log)
+    alone = sum(benchmark_seconds(results, "measure"))  # these keep all cores for themselves
+    jobs = sum(benchmark_seconds(results)) + sum(training_seconds(results))
+    return {
+        "what": f"wall time of {results.name} on {cores} cores",
+        "against": "its jobs' own seconds / cores",
+        "aim": 1.25,
+        "ratio": wall / (jobs / cores),
+        "wall_seconds": wall,
+        "job_seconds": jobs,
+        "seconds_of_jobs_that_take_all_cores": alone,
+        "ratio_with_their_cores_counted": wall / (alone + (jobs - alone) / cores),
+    }
+
+
+def benchmark_seconds(results: Path, rule: str = "") -> list[float]:
+    """Of every job (of one rule) that has a benchmark file, from the process's start to its end."""
+    found = []
+    for path in sorted((results / "benchmarks" / rule).rglob("*.tsv")):
+        with open(path, newline="") as file:
+            found += [float(row["s"]) for row in csv.DictReader(file, delimiter="\t")]
+    return found
+
+
+def training_seconds(results: Path) -> list[float]:
+    """Of every training, over its attempts; without Python's start and imports."""
+    manifests = sorted((results / "trainings").glob("*/seed*/manifest.json"))
+    return [json.loads(path.read_text())["seconds"] for path in manifests]
+
+
+def newest_run(logs: Path, results: Path) -> Path:
+    """Snakemake's newest log within whose time every training of these results began."""
+    starts = [
+        datetime.fromisoformat(json.loads(path.read_text())["start"])
+        .astimezone()
+        .replace(tzinfo=None)
+        for path in (results / "trainings").glob("*/seed*/manifest.json")
+    ]
+    for path in sorted(logs.glob("*.snakemake.log"), reverse=True):
+        stamps = stamps_of(path)
+        if stamps and starts and min(stamps) <= min(starts) and max(starts) <= max(stamps):
+            return path
+    raise SystemExit(
+        f"error: {logs}: no log of a whole run of {results}; remove {results}, run `make reproduce`, "
+        "or name a log with --log"
+    )
+
+
+def wall_seconds(log: Path) -> float:
+    """From the first job's start to the last one's end."""
+    stamps = stamps_of(log)
+    if len(stamps) < 2:
+        raise SystemExit(f"error: {log}: no times of jobs found; expected a log of Snakemake")
+    return (max(stamps) - min(stamps)).total_seconds()
+
+
+def stamps_of(log: Path) -> list[datetime]:
+    """The times, local ones, at which jobs began and ended."""
+    text = log.read_text(errors="replace")
+    return [datetime.strptime(stamp, "%a %b %d %H:%M:%S %Y") for stamp in STARTED.findall(text)]
+
+
+def add(out: Path, name: str, row: dict) -> None:
+    """Put the row into the file that `python -m r3cnn bench` keeps."""
+    content = json.loads(out.read_text()) if out.is_file() else {"rows": {}}
+    end = datetime.now(UTC).isoformat(timespec="seconds")
+    content["rows"][name] = row | {"measured": {"device": f"{os.cpu_count()} cores", "end": end}}
+    out.parent.mkdir(parents=True, exist_ok=True)
+    temporary = out.with_name(f".{os.getpid()}.{out.name}")
+    temporary.write_text(json.dumps(content, indent=2) + "\n")
+    temporary.replace(out)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Measure one of the two rows and say what came out."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("row", choices=["planning", "harness"])
+    parser.add_argument("results", type=Path, nargs="?", default=Path("results/smoke"))
+    parser.add_argument("--out", type=Path, required=True, help="the file of `r3cnn bench`")
+    parser.add_argument("--cores", type=int, default=os.cpu_count(), help="of the run (harness)")
+    parser.add_argument("--log", type=Path, help="Snakemake's log of the run (harness)")
+    asked = parser.parse_args(arguments)
+    if asked.row == "planning":
+        row = planning()
+    else:
+        row = harness(asked.results, asked.cores, asked.log)
+    add(asked.out, asked.row, row)
+    print(f"{asked.row}: {row['ratio']:.3f} ({row['what']} / {row['against']})")
+
+
+if __name__ == "__main__":
+    main()
