@@ -133,7 +133,7 @@ def test_float_noise_alone_moves_gradients_of_a_deformable_trunk(monkeypatch):
         records.append({})
         port.train_record(port.build("dcn"), records[-1], 32, ["backbone", "neck", "roi_head"])
     moved = compare.differences(*records)
-    assert 5e-4 < moved["train32/grad/norms"] < compare.KINKS["dcn"]["train32/grad/norms"]
+    assert 1e-4 < moved["train32/grad/norms"] < compare.KINKS["dcn"]["train32/grad/norms"]
     assert all(d < compare.gate(key) for key, d in moved.items() if "gradnorm" in key)
 
 
