@@ -41,7 +41,9 @@ class Machine:
 
     def make(self, *words: str, **environment: str) -> tuple[str, str]:
         """What make says, and what Snakemake is called with."""
-        env = {key: value for key, value in os.environ.items() if key != "CUDA_VISIBLE_DEVICES"}
+        # what `make test ARGS=...` hands on is not this call's
+        handed_on = ("CUDA_VISIBLE_DEVICES", "ARGS", "PROFILE", "MFLAGS", "MAKEFLAGS", "MAKELEVEL")
+        env = {key: value for key, value in os.environ.items() if key not in handed_on}
         env |= {"PYTHONPATH": str(self.folder / "fake"), **environment}
         env["PATH"] = f"{self.folder / 'bin'}:/usr/bin:/bin"
         done = subprocess.run(
