@@ -190,8 +190,6 @@ def train(config: Path, out: Path, state: Path, launcher: str, minutes: float) -
     except Interrupted as stopped:
         log.warning("%s; run the same command to go on", stopped)
         sys.exit(TO_BE_CONTINUED)
-    finally:
-        stop.ignore()
 
 
 @main.command(cls=Loops)

@@ -1,5 +1,6 @@
 """When a training has to leave: signals, and the end of the process that started it."""
 
+import atexit
 import ctypes
 import logging
 import os
@@ -29,20 +30,19 @@ class StopRequest:
         """Take SIGTERM and SIGUSR1 as a request, from now on."""
         for number in SIGNALS:
             signal.signal(number, self._remember)
-
-    def ignore(self) -> None:
-        """Ignore them from now on: Python drops its handlers as it ends, and a late signal would kill it.
-
-        The exit code would then say that a finished training failed.
-        """
-        for number in SIGNALS:
-            signal.signal(number, signal.SIG_IGN)
+        atexit.register(_ignore_signals)
 
     def _remember(self, number: int, _frame: FrameType | None) -> None:
         self.signal = signal.Signals(number)
 
     def __bool__(self) -> bool:
         return self.signal is not None
+
+
+def _ignore_signals() -> None:
+    """Python drops its handlers as it ends: a late signal would turn its exit code into a failure."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def end_with_parent() -> None:

@@ -124,7 +124,7 @@ def test_a_model_without_mask_scores_ranks_masks_by_the_box_score(plain, tmp_pat
 
 def test_images_without_a_detection(looped, shapes, tmp_path):
     cfg, weights = looped
-    cfg = cfg.copy()
+    cfg = copy.deepcopy(cfg)  # Config.copy shares what lies deeper
     cfg.model.test_cfg.rcnn.score_thr = 1.1
     out = tmp_path / "p.parquet"
     predict(cfg, weights, [1, 2], out)
