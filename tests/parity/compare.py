@@ -33,6 +33,7 @@ KINKS = {
 }
 # Gradients that a softmax makes zero in theory (it ignores what all positions share); the rest is noise.
 NOISE = re.compile(r"\.(phi\.conv|context_block\.conv_mask)\.bias$")
+TRUNK = re.compile(r"^backbone\.")
 
 
 def gate(key: str) -> float:
@@ -69,7 +70,9 @@ def difference(key: str, reference: Record, found: Record) -> float:
     return float((np.abs(a - b) / scale).max())
 
 
-def _gradient_difference(key: str, reference: Record, found: Record) -> float:
+def _gradient_difference(
+    key: str, reference: Record, found: Record, left_out: tuple[re.Pattern, ...] = (NOISE,)
+) -> float:
     """Parameter by parameter; no gradient (-1) equals a gradient of zero.
 
     mmdet 3 ties a pyramid level without RoIs in with a factor of zero, mmdet 2.3 leaves it out.
@@ -83,7 +86,7 @@ def _gradient_difference(key: str, reference: Record, found: Record) -> float:
     ]
     if norms[0].keys() != norms[1].keys():
         return np.inf
-    kept = [name for name in norms[0] if not NOISE.search(name)]
+    kept = [name for name in norms[0] if not any(p.search(name) for p in left_out)]
     return max(abs(norms[0][n] - norms[1][n]) / (norms[0][n] + 1e-9) for n in kept)
 
 
@@ -91,4 +94,9 @@ def beyond_gates(reference: Record, found: Record, name: str = "") -> dict[str, 
     """The keys that are too far off in the configuration `name`."""
     limits = KINKS.get(name, {})
     off = differences(reference, found)
-    return {key: d for key, d in off.items() if not d <= limits.get(key, gate(key))}
+    beyond = {key: d for key, d in off.items() if not d <= limits.get(key, gate(key))}
+    for key in limits.keys() & {k for k in off if k.endswith("grad/norms")}:
+        outside = _gradient_difference(key, reference, found, (NOISE, TRUNK))
+        if not outside <= gate(key):
+            beyond[f"{key} outside the trunk"] = outside
+    return beyond
