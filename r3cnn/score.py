@@ -146,7 +146,10 @@ def _or_none(value: float) -> float | None:
 
 def detections(truth: COCO, table: pa.Table, kind: str) -> COCO:
     """The detections as pycocotools wants them; none at all are fine, and so is a file without `info`."""
-    columns = {name: table.column(name).to_pylist() for name in table.column_names}
+    columns = {
+        name: table.column(name).to_pylist() for name in table.column_names if name != "mask_counts"
+    }
+    masks = runs(table) if kind == "segm" else []
     scores = columns["mask_score" if kind == "segm" else "score"]
     found = COCO()
     annotations = []
@@ -162,12 +165,8 @@ def detections(truth: COCO, table: pa.Table, kind: str) -> COCO:
             box = [columns[name][i] for name in ("x", "y", "width", "height")]
             item.update(bbox=box, area=box[2] * box[3])
         else:
-            code = {
-                "size": [columns["mask_height"][i], columns["mask_width"][i]],
-                "counts": columns["mask_counts"][i],
-            }
             # one by one: pycocotools 2.0.11 overflows on a list of more than 255 under numpy 2
-            item.update(segmentation=code, area=int(rle.area(code)))
+            item.update(segmentation=masks[i], area=int(rle.area(masks[i])))
         annotations.append(item)
     found.dataset = {
         "images": truth.dataset["images"],
