@@ -1,7 +1,8 @@
-"""The rows of the table by name. Each import stands where it is needed, so that --help answers at once."""
+"""The rows of the table by name. A module is imported when its row is measured, so that --help answers at once."""
 
 import logging
 from collections.abc import Callable, Iterable
+from importlib import import_module
 from pathlib import Path
 
 from .table import add, read, render
@@ -9,77 +10,26 @@ from .table import add, read, render
 log = logging.getLogger(__name__)
 
 
-def _train_naive() -> dict:
-    from .train_step import naive
+def _row(module: str, function: str, *given: object) -> Callable[[], dict]:
+    """What measures a row: a function of a module beside, imported when it is called."""
 
-    return naive()
+    def measured() -> dict:
+        return getattr(import_module(f".{module}", __package__), function)(*given)
 
-
-def _train_counting() -> dict:
-    from .train_step import counting
-
-    return counting()
-
-
-def _counting_lists() -> dict:
-    from .train_step import host_lists
-
-    return host_lists()
-
-
-def _nested_large() -> dict:
-    from .nested import in_one_pass
-
-    return in_one_pass(1333, 800)
-
-
-def _nested_small() -> dict:
-    from .nested import in_one_pass
-
-    return in_one_pass(256, 256)
-
-
-def _advanced_predict() -> dict:
-    from .advanced import predict
-
-    return predict()
-
-
-def _advanced_train() -> dict:
-    from .advanced import train
-
-    return train()
-
-
-def _advanced_layer() -> dict:
-    from .advanced import one_layer
-
-    return one_layer()
-
-
-def _score() -> dict:
-    from .scoring import score
-
-    return score()
-
-
-def _bootstrap() -> dict:
-    from .scoring import bootstrap
-
-    return bootstrap()
+    return measured
 
 
 ROWS: dict[str, Callable[[], dict]] = {
-    "train-naive": _train_naive,
-    "train-counting": _train_counting,
-    "counting-lists": _counting_lists,
-    "predict-nested": _nested_large,
-    "predict-nested-256": _nested_small,
-    "predict-advanced": _advanced_predict,
-    "train-advanced": _advanced_train,
-    "layer-advanced": _advanced_layer,
-    "score": _score,
-    "bootstrap": _bootstrap,
+    "train-naive": _row("train_step", "naive"),
+    "train-counting": _row("train_step", "counting"),
+    "counting-lists": _row("train_step", "host_lists"),
+    "predict-nested": _row("nested", "in_one_pass", 1333, 800),
+    "predict-nested-256": _row("nested", "in_one_pass", 256, 256),
+    "predict-advanced": _row("advanced", "predict"),
+    "train-advanced": _row("advanced", "train"),
+    "layer-advanced": _row("advanced", "one_layer"),
+    "score": _row("scoring", "score"),
+    "bootstrap": _row("scoring", "bootstrap"),
 }
 
 
