@@ -96,6 +96,12 @@ class Scale:
     schedules: dict[str, dict]
     network: dict[str, float] | None
     validate: dict[str, int] | None = None  # after every so many epochs; None: never
+    measure: dict[str, bool] | None = None  # None: alone
+
+    @property
+    def measured_alone(self) -> bool:
+        """Whether a measurement keeps all cores, so that no other job disturbs its clock."""
+        return self.measure is None or self.measure["alone"]
 
     def schedule(self, name: str) -> dict:
         """Epochs and drops of a schedule. Raises UserError where this scale has none of that name."""

@@ -240,6 +240,9 @@ def score(predictions: Path, loops: int, annotations: Path, out: Path) -> None:
     type=click.IntRange(min=1),
     help="Every L_e to time; its own without it.",
 )
+@click.option(
+    "--beside-others", is_flag=True, help="Other work may run meanwhile; the file says so."
+)
 @click.option("--out", required=True, type=FILE, help="JSON file to write.")
 def measure(
     training: str,
@@ -247,6 +250,7 @@ def measure(
     config: Path | None,
     checkpoint: Path | None,
     loops: tuple[int, ...],
+    beside_others: bool,
     out: Path,
 ) -> None:
     """Count the paper model's parameters and bytes; with a trained model, time it too.
@@ -262,7 +266,15 @@ def measure(
         raise click.UsageError("--config and --checkpoint go together: speed needs a trained model")
     entry, paper, own = _entry(catalogue, training, "paper")
     cfg = load_config(config) if config else None
-    run(training, resolve_config(entry, paper, seed=0), out, cfg, checkpoint, loops or own)
+    run(
+        training,
+        resolve_config(entry, paper, seed=0),
+        out,
+        cfg,
+        checkpoint,
+        loops or own,
+        alone=not beside_others,
+    )
 
 
 @main.command()

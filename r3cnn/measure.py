@@ -126,11 +126,12 @@ def measure(
     cfg: Config | None = None,
     weights: Path | None = None,
     loops: Sequence[int] = (),
+    alone: bool = True,
 ) -> None:
     """Write the measurements of one training.
 
     paper: its config at scale `paper`, for parameters and checkpoint size; cfg, weights, loops: the
-    trained model whose speed and memory are measured, if any.
+    trained model whose speed and memory are measured, if any; alone: nothing else runs meanwhile.
     """
     result = {
         "training": training,
@@ -140,6 +141,7 @@ def measure(
     if cfg is not None:
         result["memory"] = training_memory(cfg)  # before anything else makes the process large
         result["speed"] = speed(cfg, weights, loops)
+        result["alone"] = alone
         result["scale"] = cfg.r3cnn.scale
         result["data"] = cfg.r3cnn.data
     result.update(provenance.record(), end=provenance.now())

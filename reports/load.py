@@ -34,7 +34,7 @@ class Results:
         speed.images_per_second (with loops), memory.training_gib, without a seed.
     manifests: (training, seed) -> manifest.json.
     score_provenance: (training, seed, loops) -> `provenance` of the score file.
-    measured: training -> {"device", "scale"} of its measurements.
+    measured: training -> {"device", "scale", "alone"} of its measurements.
     data: data.json, or None.
     resamples: (training, seed, loops) -> the metrics on resampled images, where a file is.
     catalogue: the user's own, which commands must name.
@@ -44,7 +44,7 @@ class Results:
     frame: pd.DataFrame
     manifests: dict[tuple[str, int], dict[str, Any]]
     score_provenance: dict[tuple[str, int, int], dict[str, Any]]
-    measured: dict[str, dict[str, str]]
+    measured: dict[str, dict[str, Any]]
     data: dict[str, Any] | None
     resamples: dict[Key, Resamples]
     catalogue: str | None = None
@@ -80,7 +80,7 @@ def load_results(folder: Path, catalogue: str | None = None) -> Results:
         ]
         measured[path.stem] = {
             key: str(measurement.get(key) or "unknown") for key in ("device", "scale")
-        }
+        } | {"alone": measurement.get("alone", True)}
     frame = pd.DataFrame(records, columns=COLUMNS).astype(_FRAME_TYPES)
     data = read_json(folder / "data.json") if (folder / "data.json").exists() else None
     manifests = _manifests(folder)

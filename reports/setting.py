@@ -100,12 +100,14 @@ def run_command(results: Results, *names: str, into: str | None = None) -> str:
 
 
 def measured_on(results: Results, trainings: list[str]) -> str:
-    """The device (and scale) of the speed and memory of these trainings, in words."""
+    """The device, the scale and the disturbance of these trainings' speed and memory, in words."""
     groups: dict[str, list[str]] = {}
     for training in dict.fromkeys(trainings):
         if training in results.measured:
             entry = results.measured[training]
-            groups.setdefault(f"{entry['device']} (scale {entry['scale']})", []).append(training)
+            beside = "" if entry["alone"] else ", beside other jobs"
+            words = f"{entry['device']} (scale {entry['scale']}{beside})"
+            groups.setdefault(words, []).append(training)
     if len(groups) <= 1:
         return next(iter(groups), "no device yet")
     return "; ".join(f"{device}: {', '.join(names)}" for device, names in groups.items())

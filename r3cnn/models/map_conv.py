@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-ROIS_AT_ONCE = 256  # larger parts leave the cache of a CPU, smaller ones read the kernels too often
+ROIS_AT_ONCE = 128  # larger parts leave the cache of a CPU, smaller ones read the kernels too often
 
 
 class MapConv2d(nn.Conv2d):
@@ -67,7 +67,7 @@ def map_conv(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     Of one floating type, float32 or float64. k must be odd.
     """
     found = _MapConv.apply(x, weight)
-    return found if bias is None else found + bias[:, None, None]
+    return found if bias is None else found.add_(bias[:, None, None])
 
 
 class _MapConv(torch.autograd.Function):
@@ -78,11 +78,10 @@ class _MapConv(torch.autograd.Function):
         ctx.save_for_backward(x, weight)
         of_map, of_kernel, to_map = transforms(x.shape[-2:], weight.shape[-1], x.dtype, x.device)
         kernels = _spread(of_kernel, weight).mT.contiguous()  # (F, C, O)
-        parts = [
-            _gather(torch.bmm(_spread(of_map, part), kernels), to_map)
-            for part in x.split(ROIS_AT_ONCE)
-        ]
-        return torch.cat(parts).view(len(x), len(weight), *x.shape[-2:])
+        found = x.new_empty(len(x), len(weight), *x.shape[-2:])
+        for part, to in zip(x.split(ROIS_AT_ONCE), found.split(ROIS_AT_ONCE), strict=True):
+            _gather(torch.bmm(_spread(of_map, part), kernels), to_map, to)
+        return found
 
     @staticmethod
     @torch.autograd.function.once_differentiable
@@ -91,17 +90,18 @@ class _MapConv(torch.autograd.Function):
         of_map, of_kernel, to_map = transforms(x.shape[-2:], weight.shape[-1], x.dtype, x.device)
         of_x, of_weight = ctx.needs_input_grad
         kernels = _spread(of_kernel, weight) if of_x else None  # (F, O, C)
-        back, total = [], 0
-        for part, up in zip(x.split(ROIS_AT_ONCE), gradient.split(ROIS_AT_ONCE), strict=True):
-            up = _spread(to_map.t(), up)  # (F, R, O)
+        back, total = (
+            torch.empty_like(x, memory_format=torch.contiguous_format) if of_x else None,
+            0,
+        )
+        for i, part in enumerate(x.split(ROIS_AT_ONCE)):
+            rois = slice(i * ROIS_AT_ONCE, i * ROIS_AT_ONCE + len(part))
+            up = _spread(to_map.t(), gradient[rois])  # (F, R, O)
             if of_x:
-                back.append(_gather(torch.bmm(up, kernels), of_map.t()))
+                _gather(torch.bmm(up, kernels), of_map.t(), back[rois])
             if of_weight:
                 total = total + torch.bmm(up.mT, _spread(of_map, part))
-        return (
-            torch.cat(back).view_as(x) if of_x else None,
-            _gather(total, of_kernel.t()).view_as(weight) if of_weight else None,
-        )
+        return back, _gather(total, of_kernel.t(), torch.empty_like(weight)) if of_weight else None
 
 
 def _spread(transform: Tensor, maps: Tensor) -> Tensor:
@@ -110,10 +110,12 @@ def _spread(transform: Tensor, maps: Tensor) -> Tensor:
     return found.view(-1, *maps.shape[:2])
 
 
-def _gather(products: Tensor, transform: Tensor) -> Tensor:
-    """Products (F, A, B) back in places: (A, B, H x W)."""
-    found = products.reshape(len(products), -1).t() @ transform.t()
-    return found.view(*products.shape[1:], -1)
+def _gather(products: Tensor, transform: Tensor, to: Tensor) -> Tensor:
+    """Products (F, A, B) back in places, written to (A, B, H, W)."""
+    torch.mm(
+        products.reshape(len(products), -1).t(), transform.t(), out=to.view(-1, len(transform))
+    )
+    return to
 
 
 @functools.lru_cache(maxsize=32)

@@ -5,7 +5,7 @@ import shlex
 import pytest
 
 from reports.load import load_results
-from reports.setting import PROFILE, run_command, setting_of
+from reports.setting import PROFILE, measured_on, run_command, setting_of
 from tests.reports.folders import ResultFolder
 
 
@@ -19,6 +19,15 @@ def test_scale_data_device_and_seeds(smoke: ResultFolder) -> None:
     )
     assert setting.meaningless
     assert not setting.comparable
+
+
+def test_speeds_measured_beside_other_jobs_are_called_so(smoke: ResultFolder) -> None:
+    smoke.measure("htc", alone=False)
+    smoke.measure("mask_1x", alone=True)
+    smoke.measure("mask_3x")  # an older file
+    cpu = "CPU, Some Processor, 2 threads (scale smoke"
+    words = measured_on(load_results(smoke.path), ["htc", "mask_1x", "mask_3x"])
+    assert words == f"{cpu}, beside other jobs): htc; {cpu}): mask_1x, mask_3x"
 
 
 def test_only_the_papers_scale_on_coco_compares(paper: ResultFolder) -> None:

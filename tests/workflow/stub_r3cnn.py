@@ -27,6 +27,8 @@ def parse(words: list[str]) -> tuple[str, argparse.Namespace]:
     for option in OPTIONS[command]:
         many = "+" if option == "loops" and command != "score" else None
         parser.add_argument(f"--{option}", required=True, nargs=many)
+    if command == "measure":
+        parser.add_argument("--beside-others", action="store_true")
     return command, parser.parse_args(words[length:])
 
 

@@ -1,5 +1,6 @@
 """Which jobs the workflow plans on a clean tree, what it refuses, and its house rules."""
 
+import json
 import re
 import subprocess
 import sys
@@ -42,6 +43,16 @@ def test_a_clean_tree_plans_each_training_once(fresh):
         "all": 1,
     }
     assert "--loops 1 2 3 4 5 --out results/smoke/predictions/r3_naive_inc/" in plan.output
+
+
+@pytest.mark.parametrize("line", ["", "measure: {alone: true}"])
+def test_a_measurement_keeps_all_cores_where_the_scale_says_nothing_else(fresh, line):
+    fresh.edit("experiments/scales/smoke.yaml", "measure: {alone: false}", line)
+    fresh.snakemake("--cores", "3", "results/smoke/measurements/htc.json")
+    calls = [json.loads(line) for line in (fresh.root / "calls.jsonl").read_text().splitlines()]
+    assert {call["command"]: call["threads"] for call in calls}["measure"] == "3"
+    assert {call["threads"] for call in calls if call["command"] != "measure"} == {"1"}
+    assert not any(call.get("beside_others") for call in calls)
 
 
 def test_parts_are_built_by_name(fresh):

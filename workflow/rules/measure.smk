@@ -16,15 +16,16 @@ rule measure:
         "<benchmarks>/measure/{id}.tsv"
     conda:
         "../../environment.yml"
-    threads: ALL_CORES  # so that no other job disturbs the clock
+    threads: ALL_CORES if SCALE.measured_alone else 1
     resources:
         launch="",  # what stands before the command; the profile for GPUs sets it
     params:
         catalogue=catalogue_of,
         loops=loops_of,
+        beside="" if SCALE.measured_alone else " --beside-others",
     message:
         "Measure {wildcards.id}"
     shell:
         "{resources.launch} python -m r3cnn measure --training {wildcards.id} --catalogue {params.catalogue:q}"
         " --config {input.config} --checkpoint {input.checkpoint} --loops {params.loops}"
-        " --out {output} > {log} 2>&1"
+        "{params.beside} --out {output} > {log} 2>&1"
