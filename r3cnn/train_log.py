@@ -7,12 +7,14 @@ import resource
 import time
 from pathlib import Path
 
+import psutil
+
 from . import provenance
 from .files import NO_ACCESS, NO_SPACE, write_atomically, write_json, writing
 
 log = logging.getLogger(__name__)
 SECONDS_BETWEEN_MESSAGES = 10
-COST = ("start", "end", "seconds", "cpu_seconds", "peak_mb", "host")
+COST = ("start", "end", "seconds", "process_seconds", "cpu_seconds", "peak_mb", "host")
 
 
 class TrainLog:
@@ -105,6 +107,10 @@ class TrainLog:
 
     @staticmethod
     def _spent() -> dict[str, float]:
-        """CPU seconds and peak memory (MB) of the first process, from its start with its imports."""
+        """Seconds, CPU seconds and peak memory (MB) of the first process, from its start with its imports."""
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        return {"cpu_seconds": round(time.process_time(), 2), "peak_mb": round(peak, 1)}
+        return {
+            "process_seconds": round(time.time() - psutil.Process().create_time(), 2),
+            "cpu_seconds": round(time.process_time(), 2),
+            "peak_mb": round(peak, 1),
+        }

@@ -66,10 +66,11 @@ def costs_of(results: Results) -> tuple[RuleCost, ...]:
 
 def _of_attempts(manifest: dict[str, Any]) -> dict[str, float | None]:
     attempts = manifest.get("attempts") or []
+    whole = [one["process_seconds"] for one in attempts if "process_seconds" in one]
     busy = [one["cpu_seconds"] for one in attempts if "cpu_seconds" in one]
     peak = [one["peak_mb"] for one in attempts if "peak_mb" in one]
     return {
-        "s": manifest.get("seconds"),
+        "s": sum(whole) if attempts and len(whole) == len(attempts) else manifest.get("seconds"),
         "cpu_time": sum(busy) if busy else None,
         "max_rss": max(peak, default=None),
     }

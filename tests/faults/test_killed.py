@@ -143,6 +143,7 @@ def test_killed_again_and_again(warm, undisturbed, tmp_path):
     manifest = run.manifest()
     assert len(manifest["attempts"]) == 5  # publishing again trained nothing
     assert manifest["seconds"] == pytest.approx(sum(a["seconds"] for a in manifest["attempts"]))
+    assert all(a["process_seconds"] > a["seconds"] - 0.01 for a in manifest["attempts"])
 
 
 def at_step(step: int, number: int) -> None:

@@ -38,6 +38,15 @@ def test_the_costs_of_a_rule_are_those_of_its_jobs(tmp_path):
     ]
 
 
+def test_a_training_costs_its_process_from_the_start(tmp_path):
+    attempts = [{"process_seconds": 7.0, "cpu_seconds": 5.0}, {"process_seconds": 9.5}]
+    found = costs_of(results(tmp_path, a={"seconds": 10.0, "attempts": attempts}))
+    assert found[0].seconds == 16.5
+    del attempts[1]["process_seconds"]  # of an older run
+    found = costs_of(results(tmp_path, a={"seconds": 10.0, "attempts": attempts}))
+    assert found[0].seconds == 10.0
+
+
 def test_a_run_that_left_nothing(tmp_path):
     assert costs_of(results(tmp_path)) == ()
 

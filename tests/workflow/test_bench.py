@@ -19,7 +19,7 @@ def bench():
 
 @pytest.fixture
 def results(tmp_path) -> Path:
-    """Two benchmark files of 10 and 30 s, a training of 20 s."""
+    """Two benchmark files of 10 and 30 s, a training of 20 s in two attempts."""
     folder = tmp_path / "results" / "smoke"
     for name, seconds in (("shapes.tsv", 10), ("measure/htc.tsv", 30)):
         path = folder / "benchmarks" / name
@@ -27,7 +27,11 @@ def results(tmp_path) -> Path:
         path.write_text(f"s\th:m:s\tmax_rss\n{seconds}\t0:00:{seconds}\t100\n")
     manifest = folder / "trainings" / "htc" / "seed0" / "manifest.json"
     manifest.parent.mkdir(parents=True)
-    manifest.write_text(json.dumps({"seconds": 20.0, "start": "2026-01-05T10:00:30"}))
+    attempts = [
+        {"seconds": 11.0, "process_seconds": 13.0},
+        {"seconds": 4.0, "process_seconds": 7.0},
+    ]
+    manifest.write_text(json.dumps({"attempts": attempts, "start": "2026-01-05T10:00:30"}))
     return folder
 
 
