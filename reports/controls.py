@@ -86,7 +86,7 @@ def write_charts(charts: list[Chart], out: Path) -> list[Path]:
 
 def _chart(name: str, entry: dict[str, Any], results: Results, setting: Setting) -> Chart:
     heat_map = entry["kind"] == HEAT_MAP
-    frame = _cells(entry, results) if heat_map else _points(results)
+    frame = _cells(entry, results) if heat_map else _points(entry["view"], results)
     caption = " ".join(entry["caption"].split())
     return Chart(name, entry["kind"], entry["title"], caption, frame, setting)
 
@@ -108,12 +108,12 @@ def _cells(entry: dict[str, Any], results: Results) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _points(results: Results) -> pd.DataFrame:
-    """Evenness of the sampled boxes' IoU and AP at L_e = L_t, of each training that counted."""
+def _points(view: str, results: Results) -> pd.DataFrame:
+    """Evenness of the boxes' IoU and AP at L_e = L_t, of each training that counted."""
     rows = []
     reused = {id_ for (id_, _), facts in results.manifests.items() if facts.get("trained_as")}
     for training in dict.fromkeys(id_ for id_, _ in results.manifests if id_ not in reused):
-        loops, even = _loops_trained(results, training), _evenness(results, training)
+        loops, even = _loops_trained(results, training), _evenness(results, training, view)
         aps = _aps(results, training, loops)
         if even is not None and aps["box_AP"] is not None:
             rows.append({"training": training, "L_e": loops, "evenness": round(even, 4), **aps})
@@ -127,14 +127,12 @@ def _loops_trained(results: Results, training: str) -> int | None:
     return next((facts.get("loops_trained") for facts in found), None)
 
 
-def _evenness(results: Results, training: str) -> float | None:
-    """Of what was sampled before the refinement, all loops together, from IoU 0.5 up."""
+def _evenness(results: Results, training: str, view: str) -> float | None:
+    """Of a view before the refinement, all loops together, from IoU 0.5 up."""
     loaded = load_histogram(results.folder, training)
     if loaded is None:
         return None
-    counts = (
-        summed_bars(loaded[0], view="sampled", iou_from=IOU_FROM).groupby("iou_low")["count"].sum()
-    )
+    counts = summed_bars(loaded[0], view=view, iou_from=IOU_FROM).groupby("iou_low")["count"].sum()
     return evenness(counts.tolist()) if counts.sum() else None
 
 

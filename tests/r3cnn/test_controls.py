@@ -1,5 +1,8 @@
 """Each control resolves at every scale, is built, trains, and differs in what it says alone."""
 
+import json
+from statistics import median
+
 import pytest
 import torch
 
@@ -11,6 +14,7 @@ from r3cnn.reuse import differing_keys
 from r3cnn.train import Trainer
 
 CATALOGUE = load_catalogue(REPO / "experiments" / "controls.yaml")
+MINI = REPO / "reports" / "measured" / "mini" / "trainings"
 CONTROLS = [id_ for id_, t in CATALOGUE.trainings.items() if t.catalogue != PAPER]
 NAMES = {"r3cnn.training"}
 SCHEDULE = {"param_scheduler", "train_cfg.max_epochs", "r3cnn.schedule"}
@@ -103,10 +107,23 @@ def test_the_matched_mask_rcnn_differs_from_the_papers_in_what_confounds_it():
     }
 
 
-def test_the_schedules_of_equal_cost_cost_the_same():
-    """At scale paper, in whole epochs, by what a step of each was measured to cost."""
-    schedules = load_scale("paper").schedules
+def at_paper() -> float:
+    """What a training of R3 naive costs over one of Mask R-CNN, as recorded on GPUs."""
     cost = recorded(COSTS, [CATALOGUE.trainings[i] for i in ("mask_1x", "r3_naive_inc")])
-    ratio = cost["r3_naive_inc"].gpu_seconds / cost["mask_1x"].gpu_seconds
+    return cost["r3_naive_inc"].gpu_seconds / cost["mask_1x"].gpu_seconds
+
+
+def at_mini() -> float:
+    """The same of a step, from the logs of two kept trainings that ran side by side."""
+    logs = [MINI / id_ / "seed0" / "train.jsonl" for id_ in ("r3_naive_dec", "mask_3x")]
+    lines = [[json.loads(line) for line in log.read_text().splitlines()] for log in logs]
+    naive, mask = (median(line["seconds"] for line in of_one) for of_one in lines)
+    return naive / mask
+
+
+@pytest.mark.parametrize(("scale", "cost"), [("paper", at_paper), ("mini", at_mini)])
+def test_the_schedules_of_equal_cost_cost_the_same(scale, cost):
+    """In whole epochs, by what a step of each was measured to cost."""
+    schedules, ratio = load_scale(scale).schedules, cost()
     assert abs(schedules["r3_at_mask_3x"]["epochs"] - schedules["3x"]["epochs"] / ratio) < 0.5
     assert abs(schedules["mask_at_r3_1x"]["epochs"] - schedules["1x"]["epochs"] * ratio) < 0.5

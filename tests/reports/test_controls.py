@@ -66,6 +66,10 @@ def test_the_scatter_plot_has_a_point_for_each_training_of_its_own(run: ResultFo
     bins = [sum(loop * n + 100 for loop in (1, 2, 3)) for n in range(10, 20)]
     assert frame.loc["r3_naive_inc", "evenness"] == round(evenness(bins), 4)
     assert frame.loc["r3_naive_inc", ["L_e", "box_AP", "mask_AP"]].tolist() == [3, 30.0, 15.0]
+    # what sampling draws from, without the ground truth that it adds
+    frame = charts_of(run)["balance_candidates"].frame.set_index("training")
+    bins = [sum(loop * n for loop in (1, 2, 3)) for n in range(10, 20)]
+    assert frame.loc["r3_naive_inc", "evenness"] == round(evenness(bins), 4)
 
 
 def test_a_rank_correlation_is_told_from_four_points_on(run: ResultFolder) -> None:
