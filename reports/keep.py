@@ -27,11 +27,12 @@ def keep(results: Path, out: Path) -> list[Path]:
     """Copy what the report reads of every finished training from `results` to `out`, beside what is there.
 
     Logs are thinned to every 20th step. Raises: ReportError where a file holds a path of this machine, or
-    where `out` holds results on other data.
+    where `out` holds results on other data, or a training of the same name with another config.
     """
     if not (results / "data.json").is_file():
         raise ReportError(f"{results}: no data.json; expected the folder of a run, results/<name>")
     _require_same_data(results, out)
+    _require_same_configs(results, out)
     files = []
     for path in _finished(results):
         target = out / path.relative_to(results)
@@ -67,6 +68,20 @@ def _require_same_data(results: Path, out: Path) -> None:
             f"{out}/data.json: splits: these are results on other data than {results}; choose another --out, "
             "or remove this one"
         )
+
+
+def _require_same_configs(results: Path, out: Path) -> None:
+    """Rows of two configs under one name would pass for one; what trained again by the same one may replace it."""
+    for kept in sorted(out.glob("trainings/*/seed*/manifest.json")):
+        new = results / kept.relative_to(out)
+        if not new.is_file():
+            continue
+        expected, found = (read_json(path).get("config_sha256") for path in (kept, new))
+        if found != expected:
+            raise ReportError(
+                f"{new}: config_sha256: trained with another config than {kept.parent}; remove that folder and "
+                f"scores/{kept.parts[-3]} beside it to replace them, or choose another --out"
+            )
 
 
 def _thinned(path: Path, text: str) -> str:

@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from r3cnn.catalogue import load_catalogue, load_scale
+from r3cnn.config import resolve
+
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = ("docs/extending.md", "docs/tutorial.md", "docs/architecture.md", "README.md")
 IN_TICKS = re.compile(
@@ -29,3 +32,25 @@ def test_what_a_page_names_is_there(page):
 def test_a_missing_file_is_found():
     text = "see `r3cnn/none.py`, [x](none.md) and `tests/`"
     assert missing(ROOT / "docs" / "x.md", text) == ["docs/none.md", "r3cnn/none.py"]
+
+
+def blocks(page: str, language: str) -> list[str]:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+
+
+@pytest.mark.parametrize("language", ["python", "sh", "yaml"])
+def test_the_readme_shows_the_head_that_the_tutorial_runs(language):
+    """What is run as written there (tests/e2e/test_tutorial.py) is what stands in the README."""
+    shown = [text for text in blocks("README.md", language) if "steep" not in text]
+    assert len(shown) == 1
+    assert shown[0] in blocks("docs/tutorial.md", language)
+
+
+def test_the_readmes_row_without_code_resolves(tmp_path):
+    (shown,) = [text for text in blocks("README.md", "yaml") if "steep" in text]
+    (tmp_path / "mine.yaml").write_text(shown)
+    catalogue = load_catalogue(tmp_path / "mine.yaml")
+    cfg = resolve(catalogue.trainings["steep"], load_scale("smoke"), seed=0)
+    assert catalogue.evaluations["steep"] == (3, 4)
+    assert cfg.model.roi_head.iou_thresholds == [0.5, 0.65, 0.8]

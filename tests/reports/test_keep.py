@@ -54,6 +54,18 @@ def test_the_report_of_what_was_kept_is_that_of_the_run(run: ResultFolder, tmp_p
     assert other.command == "snakemake --profile workflow/profiles/local --config scale=mini"
 
 
+def test_a_training_of_another_config_replaces_nothing(run: ResultFolder, tmp_path: Path) -> None:
+    out = tmp_path / "kept"
+    keep(run.path, out)
+    keep(run.path, out)  # the same again
+    before = (out / "scores/mask_1x/seed0/loops1.json").read_bytes()
+    run.train("mask_1x", loops_trained=1, config_sha256="f" * 64)
+    run.score("mask_1x", 1, 0.9, 0.9)
+    with pytest.raises(ReportError, match=r"mask_1x.*config_sha256: trained with another config"):
+        keep(run.path, out)
+    assert (out / "scores/mask_1x/seed0/loops1.json").read_bytes() == before
+
+
 def test_only_small_files_of_what_has_ended_are_kept(run: ResultFolder, tmp_path: Path) -> None:
     files = keep(run.path, tmp_path / "kept")
     assert {path.name for path in files} == {
