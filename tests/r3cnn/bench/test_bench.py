@@ -159,6 +159,15 @@ def test_forms_that_differ_are_an_error(monkeypatch):
         advanced.predict(96, 64, rounds=1, scale="smoke")
 
 
+@pytest.mark.parametrize("place", [0, 1])
+def test_forms_that_cannot_be_compared_are_an_error(monkeypatch, place):
+    seen = [torch.ones(2), torch.ones(2)]
+    seen[place] = torch.tensor([1.0, float("nan")])
+    monkeypatch.setattr(advanced, "_seen", lambda *_: (seen, []))
+    with pytest.raises(UserError, match="the two forms differ by nan"):
+        advanced.predict(96, 64, rounds=1, scale="smoke")
+
+
 def test_all_forms_of_a_layer_are_the_convolution():
     row = advanced.one_layer(rois=5, channels=(6, 4), rounds=1)
     assert set(row["each_form_over_direct"]) == set(advanced.FORMS)
