@@ -32,6 +32,20 @@ def test_ways_run_in_turn_after_a_warm_up():
     assert {name: len(of["seconds"]) for name, of in times.items()} == {"a": 2, "b": 2}
 
 
+def test_preparing_is_outside_of_the_clock(monkeypatch):
+    ran, clock = [], [0.0]
+
+    def passing(name: str, seconds: float) -> None:
+        ran.append(name)
+        clock[0] += seconds
+
+    monkeypatch.setattr(timing.time, "perf_counter", lambda: clock[0])
+    ways = {"a": lambda: passing("a", 2), "b": lambda: passing("b", 3)}
+    times = timing.in_turn(ways, 1, prepare=lambda: passing("-", 100))
+    assert ran == ["-", "a", "-", "b"] * 2
+    assert [of["seconds"] for of in times.values()] == [[2], [3]]
+
+
 def test_a_ratio_is_that_of_the_medians():
     times = {
         "a": {"seconds": [1.0, 3.0, 100.0], "cpu_seconds": [1.0] * 3},
@@ -179,7 +193,28 @@ def test_all_forms_of_a_layer_are_the_convolution():
 
 def test_rows_of_scoring():
     size = {"images": 6, "objects": 40, "detections": 20}
-    assert sound(scoring.score(1, **size))
+    row = scoring.score(1, **size)
+    assert sound(row)
+    assert row["seconds_of_all_that_score_computes"] > row["times"]["hotcoco"]["seconds"][0]
+    assert row["all_that_score_computes_over_pycocotools"] > row["ratio"]
     row = scoring.bootstrap(1, resamples=5, **size)
     assert sound(row)
     assert row["what"].startswith("5 resamples")
+
+
+def test_every_round_of_scoring_does_the_same_work(monkeypatch):
+    """pycocotools leaves run lengths where it found polygons, which the next round would find cheaper."""
+    seen: dict[str, list] = {}
+    for name in ("hotcoco_metrics", "matches", "pycocotools_metrics"):
+        way = getattr(scoring, name)
+
+        def watched(truth, table, kind, name=name, way=way):
+            seen.setdefault(name, []).append(json.dumps(truth["annotations"], default=str))
+            return way(truth, table, kind)
+
+        monkeypatch.setattr(scoring, name, watched)
+    scoring.score(2, images=5, objects=30, detections=10)
+    for name, found in seen.items():
+        assert len(found) == 4, name
+        assert found[:2] == found[2:], name
+    assert '"segmentation": [[' in seen["pycocotools_metrics"][2]
