@@ -118,6 +118,27 @@ def test_a_step_repeats_itself_and_counts(images):
     assert all(torch.equal(a, b) for a, b in zip(weights, step.detector.parameters(), strict=True))
 
 
+def test_the_counting_of_a_step_is_timed_alone(images, monkeypatch):
+    step = Step(sample_fewer(config("r3_naive_inc", images, "smoke"), 16))
+    calls, clock, add = [], [0.0], step.taps.histogram.add_sampling
+
+    def slow(*given) -> None:
+        calls.append(given)
+        clock[0] += 1
+        add(*given)
+
+    step.taps.histogram.add_sampling = slow
+    run, spent = train_step.watched(step)
+    monkeypatch.setattr(train_step.time, "perf_counter", lambda: clock[0])
+    run()
+    one = len(calls)
+    clock[0] += 100
+    run()
+    assert one > 0
+    assert spent == [one, one]
+    assert step.taps.histogram.counts.sum() > 0
+
+
 def test_rows_of_training(images, monkeypatch):
     built = []
     monkeypatch.setattr(
@@ -127,7 +148,11 @@ def test_rows_of_training(images, monkeypatch):
     assert built[1].model.roi_head.type == "HybridTaskCascadeRoIHead"
     assert {stage.sampler.num for stage in built[1].model.train_cfg.rcnn} == {128}
     assert built[0].model.train_cfg.rcnn.sampler.num == 128
-    assert sound(train_step.counting(1, images, "smoke"))
+    row = train_step.counting(1, images, "smoke")
+    assert sound(row)
+    assert row["counting_of_a_step"] == pytest.approx(
+        row["counting_seconds"] / row["times"]["uncounted"]["seconds"][0]
+    )
     assert sound(advanced.train(1, images, "smoke"))
 
 
