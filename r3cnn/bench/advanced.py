@@ -17,7 +17,7 @@ TOLERANCE = 2e-5
 
 
 def predict(
-    width: int = 1333, height: int = 800, count: int = 1, rounds: int = 2, scale: str = "paper"
+    width: int = 1333, height: int = 800, count: int = 1, rounds: int = 3, scale: str = "paper"
 ) -> dict:
     """Prediction image by image; the outputs of the heads are compared first."""
     images = Images(width, height, count)
@@ -70,7 +70,7 @@ class Stopwatch:
             self.seconds.setdefault(self.way, []).append(time.perf_counter() - self.began)
 
 
-def train(rounds: int = 2, images: Images | None = None, scale: str = "paper") -> dict:
+def train(rounds: int = 3, images: Images | None = None, scale: str = "paper") -> dict:
     """A training step of the advanced model, with its backward pass."""
     images = images or Images(320, 256, 2)
     step = Step(sample_fewer(config("r3_advanced", images, scale)))

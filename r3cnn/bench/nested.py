@@ -15,7 +15,7 @@ LOOPS = (1, 2, 3, 4, 5)
 
 
 def in_one_pass(
-    width: int, height: int, rounds: int = 2, scale: str = "paper", pasting: bool = False
+    width: int, height: int, rounds: int = 3, scale: str = "paper", pasting: bool = False
 ) -> dict:
     """One image of that size, `pasting`: with the masks pasted into it, which is not shared."""
     images = Images(width, height, 1)

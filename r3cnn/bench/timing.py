@@ -1,4 +1,4 @@
-"""Two or more ways timed in turn: A B A B, medians."""
+"""Two or more ways timed in turn: A B A B, medians; of two rounds that is the mean."""
 
 import gc
 import logging

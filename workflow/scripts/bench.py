@@ -33,7 +33,7 @@ def plan_seconds(scale: Path, folder: Path) -> float:
     return time.perf_counter() - begin
 
 
-def planning(seeds: int = SEEDS, rounds: int = 2) -> dict:
+def planning(seeds: int = SEEDS, rounds: int = 3) -> dict:
     """Seconds for every training with many seeds over those with one, measured in turn."""
     import yaml
 
