@@ -72,11 +72,46 @@ def test_rows_are_kept_beside_each_other(tmp_path):
     assert "found: more 0.1235" in text
 
 
-def test_another_file_is_refused(tmp_path):
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[]", "not a file of `bench`"),
+        ('{"rows', "not a file of `bench`"),
+        ('{"models": {}}', "not a file of `bench`"),
+        ('{"rows": {"a": {}}}', "row a: what: expected text"),
+        ('{"rows": {"a": 1}}', "row a: what: expected text"),
+        (
+            '{"rows": {"a": {"what": "x", "against": "y", "ratio": "1"}}}',
+            "row a: ratio: expected a number",
+        ),
+    ],
+)
+def test_another_file_is_refused(tmp_path, text, message):
     path = tmp_path / "x.json"
-    path.write_text("[]")
-    with pytest.raises(UserError, match="not a file of `bench`"):
-        table.read(path)
+    path.write_text(text)
+    done = CliRunner().invoke(main, ["bench", "--list", "--out", str(path)])
+    assert done.exit_code == 1
+    assert f"{path}: {message}" in done.output
+    assert "remove" in done.output
+    assert done.output.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("ratio", "aim", "seconds", "seconds_aim", "expected"),
+    [
+        (1.0, None, None, None, ""),
+        (1.0, 1.0, None, None, "met"),
+        (1.1, 1.0, None, None, "missed"),
+        (1.0, 2.0, 30.0, 30, "met"),
+        (1.0, 2.0, 30.1, 30, "missed"),
+        (3.0, 2.0, 1.0, 30, "missed"),
+        (1.0, None, 31.0, 30, "missed"),
+    ],
+)
+def test_every_aim_of_a_row_is_judged(ratio, aim, seconds, seconds_aim, expected):
+    row = {"what": "x", "against": "y", "ratio": ratio, "aim": aim}
+    row |= {"seconds_of_the_larger": seconds, "seconds_aim": seconds_aim}
+    assert table.verdict(row) == expected
 
 
 def test_the_command(tmp_path, monkeypatch):
