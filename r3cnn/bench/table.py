@@ -1,6 +1,10 @@
-"""The file of measured rows, and the table that is printed."""
+"""The file of measured rows, and the table that is printed.
+
+python -m r3cnn.bench.table FILE NAME < row.json    adds a row that another program measured
+"""
 
 import json
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -73,3 +77,17 @@ def _number(value: object) -> object:
     if isinstance(value, dict):
         return ", ".join(f"{key} {_number(item)}" for key, item in value.items())
     return value
+
+
+def main(arguments: list[str]) -> None:
+    """Add the row on the input to a file, with what measured it, as the other rows have it."""
+    if len(arguments) != 2:
+        sys.exit(__doc__)
+    try:
+        add(Path(arguments[0]), {arguments[1]: json.load(sys.stdin)})
+    except UserError as error:
+        sys.exit(f"error: {error}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -81,11 +81,24 @@ def test_planning_is_timed_in_turn(bench, monkeypatch):
     assert (row["ratio"], row["aim"], row["seconds_of_the_larger"]) == (3.0, 3.0, 6.0)
 
 
+def test_a_broken_file_is_one_line(bench, tmp_path):
+    out = tmp_path / "bench.json"
+    out.write_text('{"rows": {')
+    with pytest.raises(SystemExit, match="not a file of `bench`") as raised:
+        bench.add(out, "harness", {"what": "x", "against": "y", "ratio": 1.0})
+    assert str(out) in str(raised.value)
+    assert "\n" not in str(raised.value)
+    assert out.read_text() == '{"rows": {'
+
+
 def test_the_row_joins_those_of_the_other_command(bench, results, tmp_path, monkeypatch):
     out = tmp_path / "bench.json"
-    out.write_text(json.dumps({"rows": {"score": {"ratio": 0.1}}}))
+    out.write_text(json.dumps({"rows": {"score": {"what": "x", "against": "y", "ratio": 0.1}}}))
     run = log(tmp_path / "logs", "b", "10:00:00", "10:00:45")
     bench.main(["harness", str(results), "--cores", "2", "--log", str(run), "--out", str(out)])
     rows = json.loads(out.read_text())["rows"]
     assert list(rows) == ["score", "harness"]
-    assert rows["harness"]["measured"]["end"]
+    assert rows["harness"]["what"] == "wall time of smoke on 2 cores"
+    assert rows["harness"]["measured"].keys() == {
+        *("source_sha256", "git_commit", "versions", "device", "end")
+    }

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 REPO = Path(__file__).resolve().parents[2]
@@ -125,14 +125,13 @@ def stamps_of(log: Path) -> list[datetime]:
 
 
 def add(out: Path, name: str, row: dict) -> None:
-    """Put the row into the file that `python -m r3cnn bench` keeps."""
-    content = json.loads(out.read_text()) if out.is_file() else {"rows": {}}
-    end = datetime.now(UTC).isoformat(timespec="seconds")
-    content["rows"][name] = row | {"measured": {"device": f"{os.cpu_count()} cores", "end": end}}
-    out.parent.mkdir(parents=True, exist_ok=True)
-    temporary = out.with_name(f".{os.getpid()}.{out.name}")
-    temporary.write_text(json.dumps(content, indent=2) + "\n")
-    temporary.replace(out)
+    """Put the row into the file that `python -m r3cnn bench` keeps, which also says what measured it."""
+    command = [sys.executable, "-m", "r3cnn.bench.table", str(out.resolve()), name]
+    done = subprocess.run(
+        command, cwd=REPO, input=json.dumps(row), stderr=subprocess.PIPE, text=True, check=False
+    )
+    if done.returncode:
+        raise SystemExit(done.stderr.strip())
 
 
 def main(arguments: list[str] | None = None) -> None:
