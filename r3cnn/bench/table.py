@@ -4,6 +4,7 @@ python -m r3cnn.bench.table FILE NAME < row.json    adds a row that another prog
 """
 
 import json
+import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -47,11 +48,26 @@ def verdict(row: Mapping) -> str:
 def add(path: Path, rows: Mapping[str, dict]) -> dict:
     """Write rows into the file, each with what measured it; rows of other names stay. Returns the content."""
     content = read(path)
-    origin = {**provenance.record(), "end": provenance.now()}
+    origin = {**provenance.record(), "git_commit": _commit(path), "end": provenance.now()}
     for name, row in rows.items():
         content["rows"][name] = {**row, "measured": origin}
     write_json(path, content)
     return content
+
+
+def _commit(path: Path) -> str | None:
+    """The commit, not `-dirty` for the file of rows itself, which changes as rows join it."""
+    commit = provenance.git_commit()
+    if not (commit or "").endswith("-dirty"):
+        return commit
+    top = Path(_git("rev-parse", "--show-toplevel").strip())
+    changed = {top / name for name in _git("diff", "--name-only", "-z", "HEAD").split("\0") if name}
+    return commit if changed - {path.resolve()} else commit.removesuffix("-dirty")
+
+
+def _git(*arguments: str) -> str:
+    command = ["git", "-C", str(provenance.PACKAGE), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
 def render(content: dict) -> str:

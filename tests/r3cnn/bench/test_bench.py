@@ -1,6 +1,7 @@
 """The logic of the rows, at small size; no time is judged."""
 
 import json
+import subprocess
 
 import pytest
 import torch
@@ -70,6 +71,27 @@ def test_rows_are_kept_beside_each_other(tmp_path):
     assert "missed x / y" in text
     assert "met    x / y" in text
     assert "found: more 0.1235" in text
+
+
+def test_the_file_itself_makes_no_commit_dirty(tmp_path, monkeypatch):
+    """`make bench` writes a file that git tracks, row after row."""
+    monkeypatch.setattr(table.provenance, "PACKAGE", tmp_path / "package")
+    out, source = tmp_path / "measured" / "bench.json", tmp_path / "package" / "a.py"
+    for path in (out, source):
+        path.parent.mkdir()
+        path.write_text('{"rows": {}}')
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=x", "-c", "user.email=x@example.org"]
+    for words in (["init", "-q"], ["add", "."], ["commit", "-qm", "x"]):
+        subprocess.run([*git, *words], check=True)
+    row = {"what": "x", "against": "y", "ratio": 1.0}
+    commits = []
+    for name in "abc":
+        content = table.add(out, {name: row})
+        commits.append(content["rows"][name]["measured"]["git_commit"])
+        if name == "b":
+            source.write_text("x = 1")
+    assert len(commits[0]) == 40
+    assert commits == [commits[0], commits[0], f"{commits[0]}-dirty"]
 
 
 @pytest.mark.parametrize(
