@@ -100,6 +100,8 @@ def main(source: Path, page: Path) -> None:
     """Rewrite the page. Raises UserError for a file that is not one of `bench`."""
     if not source.is_file():
         raise UserError(f"{source}: no such file; run `make bench`")
+    if not page.is_file():
+        raise UserError(f"{page}: no such file; expected the page that holds the table")
     rows = read(source)["rows"]
     for name, row in rows.items():
         if not {"device", "end"} <= set(row.get("measured") or ()):

@@ -89,6 +89,11 @@ def test_another_file_is_refused(tmp_path, text, message):
     assert page.read_text() == "a"
 
 
+def test_a_page_that_is_not_there_is_refused(script, tmp_path):
+    with pytest.raises(script.UserError, match=r"none\.md: no such file"):
+        script.main(ROOT / "reports/measured/bench-cpu.json", tmp_path / "none.md")
+
+
 def test_only_what_stands_between_the_marks_is_written(script):
     page = f"a\n{script.BEGIN}\nold\n{script.END}\nb\n"
     once = script.renewed(page, "new")

@@ -84,10 +84,12 @@ def test_a_file_of_an_older_run_is_one_line(bench, results, tmp_path, name, text
     assert "\n" not in said
 
 
-def test_a_run_without_seconds_is_refused(bench, tmp_path):
+def test_a_run_without_seconds_or_log_is_refused(bench, tmp_path):
     run = log(tmp_path / "logs", "b", "10:00:00", "10:00:45")
     with pytest.raises(SystemExit, match="no job has left its seconds"):
         bench.harness(tmp_path / "none", 2, run)
+    with pytest.raises(SystemExit, match=r"none\.log: no such file, .* correct --log"):
+        bench.harness(tmp_path / "none", 2, tmp_path / "none.log")
 
 
 def test_the_log_is_that_of_the_run_that_trained(bench, results, tmp_path):

@@ -70,6 +70,8 @@ def planning(seeds: int = SEEDS, rounds: int = 3) -> dict:
 def harness(results: Path, cores: int | None = None, log: Path | None = None) -> dict:
     """Wall time of a finished run over its jobs' own seconds divided by the cores, by its log without them."""
     log = log or newest_run(REPO / ".snakemake" / "log", results)
+    if not log.is_file():
+        raise SystemExit(f"error: {log}: no such file, expected a log of Snakemake: correct --log")
     cores = cores or cores_of(log)
     wall = wall_seconds(log)
     jobs = sum(benchmark_seconds(results)) + sum(training_seconds(results))
