@@ -23,7 +23,7 @@ ROWS: dict[str, Callable[[], dict]] = {
     "train-naive": _row("train_step", "naive"),
     "train-counting": _row("train_step", "counting"),
     "counting-lists": _row("train_step", "host_lists"),
-    "predict-nested": _row("nested", "in_one_pass", 1333, 800),
+    "predict-nested": _row("nested", "in_one_pass", 1333, 800, 2),  # rounds of minutes
     "predict-nested-256": _row("nested", "in_one_pass", 256, 256),
     "predict-advanced": _row("advanced", "predict"),
     "train-advanced": _row("advanced", "train"),

@@ -1,4 +1,4 @@
-"""Two or more ways timed in turn: A B A B, medians."""
+"""Two or more ways timed in turn: A B A B, medians; of two rounds that is the mean."""
 
 import gc
 import logging
@@ -11,17 +11,25 @@ import torch
 log = logging.getLogger(__name__)
 
 
-def in_turn(ways: Mapping[str, Callable[[], object]], rounds: int, warm_up: bool = True) -> dict:
+def in_turn(
+    ways: Mapping[str, Callable[[], object]],
+    rounds: int,
+    warm_up: bool = True,
+    prepare: Callable[[], object] = lambda: None,
+) -> dict:
     """Seconds and CPU seconds of each way, {way: {"seconds": [...], "cpu_seconds": [...]}}.
 
-    warm_up: run each once before, unless that was done. On a GPU the clock waits for the device.
+    warm_up: run each once before, unless that was done. prepare: runs before each of them, outside of the
+    clock, for ways that change what they work on. On a GPU the clock waits for the device.
     """
     if warm_up:
         for way in ways.values():
+            prepare()
             way()
     found = {name: {"seconds": [], "cpu_seconds": []} for name in ways}
     for number in range(rounds):
         for name, way in ways.items():
+            prepare()
             gc.collect()
             wait()
             begin, busy = time.perf_counter(), time.process_time()

@@ -13,7 +13,6 @@ import functools
 import math
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 ROIS_AT_ONCE = 128  # larger parts leave the cache of a CPU, smaller ones read the kernels too often
@@ -37,19 +36,25 @@ class MapConv2d(nn.Conv2d):
             )
 
     def forward(self, x: Tensor) -> Tensor:
-        if self.direct or len(x) == 0 or torch.is_autocast_enabled(x.device.type):
+        if self.as_written(x):
             return super().forward(x)
         return map_conv(x, self.weight, self.bias)
 
+    def as_written(self, x: Tensor) -> bool:
+        """Whether these maps are convolved as it is written: asked for, without RoIs, or under autocast."""
+        return self.direct or len(x) == 0 or torch.is_autocast_enabled(x.device.type)
+
 
 def map_convs(convs: list[MapConv2d], x: Tensor) -> list[Tensor]:
-    """Several convolutions of the same map: it is transformed once for all of them."""
+    """Several convolutions of the same map: it is transformed once for all of them.
+
+    Each runs on its own where one runs as it is written.
+    """
+    if any(conv.as_written(x) for conv in convs):
+        return [conv(x) for conv in convs]
     weight = torch.cat([conv.weight for conv in convs])
     bias = torch.cat([conv.bias for conv in convs])
-    if any(conv.direct for conv in convs) or torch.is_autocast_enabled(x.device.type):
-        found = F.conv2d(x, weight, bias, padding=convs[0].padding)
-    else:
-        found = map_conv(x, weight, bias)
+    found = map_conv(x, weight, bias)
     return list(found.split([conv.out_channels for conv in convs], 1))
 
 

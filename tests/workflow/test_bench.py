@@ -38,7 +38,9 @@ def results(tmp_path) -> Path:
 def log(folder: Path, name: str, first: str, last: str) -> Path:
     folder.mkdir(exist_ok=True)
     path = folder / f"{name}.snakemake.log"
-    path.write_text(f"Building\n[Mon Jan  5 {first} 2026]\nJob 1\n[Mon Jan  5 {last} 2026]\ndone\n")
+    path.write_text(
+        f"Building\nProvided cores: 3\n[Mon Jan  5 {first} 2026]\nJob 1\n[Mon Jan  5 {last} 2026]\ndone\n"
+    )
     return path
 
 
@@ -48,7 +50,46 @@ def test_wall_time_over_the_jobs_own(bench, results, tmp_path):
     assert row["wall_seconds"] == 45
     assert row["job_seconds"] == 60
     assert row["ratio"] == pytest.approx(45 / 30)
-    assert row["ratio_with_their_cores_counted"] == pytest.approx(45 / (30 + 15))
+
+
+def test_the_cores_are_those_of_the_log_unless_named(bench, results, tmp_path):
+    run = log(tmp_path / "logs", "b", "10:00:00", "10:00:45")
+    row = bench.harness(results, log=run)
+    assert row["what"].endswith("on 3 cores")
+    assert row["ratio"] == pytest.approx(45 / 20)
+    run.write_text(run.read_text().replace("Provided cores: 3", "Provided remote nodes: 4"))
+    with pytest.raises(SystemExit, match=r"b\.snakemake\.log: .*name them with --cores"):
+        bench.harness(results, log=run)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "expected"),
+    [
+        ("trainings/htc/seed0/manifest.json", '{"attempts": [{"seconds": 3}]}', "process_seconds"),
+        ("trainings/htc/seed0/manifest.json", "{", "process_seconds"),
+        ("trainings/htc/seed0/manifest.json", "[]", "process_seconds"),
+        ("benchmarks/shapes.tsv", "h:m:s\n0:00:10\n", "a column s"),
+        ("benchmarks/shapes.tsv", "s\nNA\n", "a column s"),
+    ],
+)
+def test_a_file_of_an_older_run_is_one_line(bench, results, tmp_path, name, text, expected):
+    run = log(tmp_path / "logs", "b", "10:00:00", "10:00:45")
+    (results / name).write_text(text)
+    with pytest.raises(SystemExit) as raised:
+        bench.harness(results, 2, run)
+    said = str(raised.value)
+    assert str(results / name) in said
+    assert expected in said
+    assert f"remove {results}" in said
+    assert "\n" not in said
+
+
+def test_a_run_without_seconds_or_log_is_refused(bench, tmp_path):
+    run = log(tmp_path / "logs", "b", "10:00:00", "10:00:45")
+    with pytest.raises(SystemExit, match="no job has left its seconds"):
+        bench.harness(tmp_path / "none", 2, run)
+    with pytest.raises(SystemExit, match=r"none\.log: no such file, .* correct --log"):
+        bench.harness(tmp_path / "none", 2, tmp_path / "none.log")
 
 
 def test_the_log_is_that_of_the_run_that_trained(bench, results, tmp_path):
@@ -81,11 +122,35 @@ def test_planning_is_timed_in_turn(bench, monkeypatch):
     assert (row["ratio"], row["aim"], row["seconds_of_the_larger"]) == (3.0, 3.0, 6.0)
 
 
+def test_a_plan_that_fails_says_why_in_one_line(bench, tmp_path):
+    scale = tmp_path / "seeds1.yaml"
+    scale.write_text("seed: [0]\n")
+    with pytest.raises(SystemExit) as raised:
+        bench.plan_seconds(scale, tmp_path)
+    said = str(raised.value)
+    assert "seeds1.yaml: exit code 1, expected a plan" in said
+    assert "unknown key" in said
+    assert "\n" not in said
+
+
+def test_a_broken_file_is_one_line(bench, tmp_path):
+    out = tmp_path / "bench.json"
+    out.write_text('{"rows": {')
+    with pytest.raises(SystemExit, match="not a file of `bench`") as raised:
+        bench.add(out, "harness", {"what": "x", "against": "y", "ratio": 1.0})
+    assert str(out) in str(raised.value)
+    assert "\n" not in str(raised.value)
+    assert out.read_text() == '{"rows": {'
+
+
 def test_the_row_joins_those_of_the_other_command(bench, results, tmp_path, monkeypatch):
     out = tmp_path / "bench.json"
-    out.write_text(json.dumps({"rows": {"score": {"ratio": 0.1}}}))
+    out.write_text(json.dumps({"rows": {"score": {"what": "x", "against": "y", "ratio": 0.1}}}))
     run = log(tmp_path / "logs", "b", "10:00:00", "10:00:45")
     bench.main(["harness", str(results), "--cores", "2", "--log", str(run), "--out", str(out)])
     rows = json.loads(out.read_text())["rows"]
     assert list(rows) == ["score", "harness"]
-    assert rows["harness"]["measured"]["end"]
+    assert rows["harness"]["what"] == "wall time of smoke on 2 cores"
+    assert rows["harness"]["measured"].keys() == {
+        *("source_sha256", "git_commit", "versions", "device", "end")
+    }

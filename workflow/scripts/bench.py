@@ -7,19 +7,21 @@ python workflow/scripts/bench.py harness results/smoke --out bench.json
 import argparse
 import csv
 import json
-import os
 import re
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 
 REPO = Path(__file__).resolve().parents[2]
 SEEDS = 20
 STARTED = re.compile(r"^\[(\w{3} \w{3} +\d+ [\d:]{8} \d{4})\]$", re.MULTILINE)
+PROVIDED = re.compile(r"^Provided cores: (\d+)", re.MULTILINE)
 
 
 def plan_seconds(scale: Path, folder: Path) -> float:
@@ -29,11 +31,18 @@ def plan_seconds(scale: Path, folder: Path) -> float:
         *("--config", f"scale={scale}", f"results={folder / 'results'}"),
     ]
     begin = time.perf_counter()
-    subprocess.run(command, cwd=REPO, check=True, capture_output=True)
-    return time.perf_counter() - begin
+    done = subprocess.run(command, cwd=REPO, capture_output=True, text=True, check=False)
+    seconds = time.perf_counter() - begin
+    if done.returncode:
+        said = " ".join((done.stderr or done.stdout).split())
+        raise SystemExit(
+            f"error: snakemake -n with scale={scale.name}: exit code {done.returncode}, expected a plan of "
+            f"every training; mend what it says, then measure again: {said}"
+        )
+    return seconds
 
 
-def planning(seeds: int = SEEDS, rounds: int = 2) -> dict:
+def planning(seeds: int = SEEDS, rounds: int = 3) -> dict:
     """Seconds for every training with many seeds over those with one, measured in turn."""
     import yaml
 
@@ -58,12 +67,16 @@ def planning(seeds: int = SEEDS, rounds: int = 2) -> dict:
     }
 
 
-def harness(results: Path, cores: int, log: Path | None = None) -> dict:
-    """Wall time of a finished run over its jobs' own seconds divided by the cores."""
+def harness(results: Path, cores: int | None = None, log: Path | None = None) -> dict:
+    """Wall time of a finished run over its jobs' own seconds divided by the cores, by its log without them."""
     log = log or newest_run(REPO / ".snakemake" / "log", results)
+    if not log.is_file():
+        raise SystemExit(f"error: {log}: no such file, expected a log of Snakemake: correct --log")
+    cores = cores or cores_of(log)
     wall = wall_seconds(log)
-    alone = sum(benchmark_seconds(results, "measure"))  # these keep all cores for themselves
     jobs = sum(benchmark_seconds(results)) + sum(training_seconds(results))
+    if not jobs:
+        raise SystemExit(f"error: {results}: no job has left its seconds; run `make reproduce`")
     return {
         "what": f"wall time of {results.name} on {cores} cores",
         "against": "its jobs' own seconds / cores",
@@ -71,35 +84,58 @@ def harness(results: Path, cores: int, log: Path | None = None) -> dict:
         "ratio": wall / (jobs / cores),
         "wall_seconds": wall,
         "job_seconds": jobs,
-        "seconds_of_jobs_that_take_all_cores": alone,
-        "ratio_with_their_cores_counted": wall / (alone + (jobs - alone) / cores),
     }
 
 
-def benchmark_seconds(results: Path, rule: str = "") -> list[float]:
-    """Of every job (of one rule) that has a benchmark file, from the process's start to its end."""
+def benchmark_seconds(results: Path) -> list[float]:
+    """Of every job that has a benchmark file, from the process's start to its end."""
     found = []
-    for path in sorted((results / "benchmarks" / rule).rglob("*.tsv")):
-        with open(path, newline="") as file:
+    for path in sorted((results / "benchmarks").rglob("*.tsv")):
+        with open(path, newline="") as file, explained(path, results, "seconds in a column s"):
             found += [float(row["s"]) for row in csv.DictReader(file, delimiter="\t")]
     return found
 
 
 def training_seconds(results: Path) -> list[float]:
     """Of every training, over its attempts, from the process's start to its last step."""
-    manifests = sorted((results / "trainings").glob("*/seed*/manifest.json"))
-    attempts = [json.loads(path.read_text())["attempts"] for path in manifests]
-    return [sum(one["process_seconds"] for one in of_training) for of_training in attempts]
+    found = []
+    for path in manifests(results):
+        with explained(path, results, "process_seconds in each of its attempts"):
+            attempts = json.loads(path.read_text())["attempts"]
+            found.append(sum(float(one["process_seconds"]) for one in attempts))
+    return found
+
+
+def training_starts(results: Path) -> list[datetime]:
+    """When every training began, in local time."""
+    found = []
+    for path in manifests(results):
+        with explained(path, results, "a time at start"):
+            start = datetime.fromisoformat(json.loads(path.read_text())["start"])
+            found.append(start.astimezone().replace(tzinfo=None))
+    return found
+
+
+def manifests(results: Path) -> list[Path]:
+    """The manifests of the trainings of a run."""
+    return sorted((results / "trainings").glob("*/seed*/manifest.json"))
+
+
+@contextmanager
+def explained(path: Path, results: Path, expected: str) -> Iterator[None]:
+    """Inside, a file that does not hold what is expected ends the program in one line."""
+    try:
+        yield
+    except (ValueError, KeyError, TypeError) as error:
+        raise SystemExit(
+            f"error: {path}: expected {expected}, found none ({type(error).__name__}: {error}): of an older "
+            f"version, or damaged; remove {results} and run it again"
+        ) from error
 
 
 def newest_run(logs: Path, results: Path) -> Path:
     """Snakemake's newest log within whose time every training of these results began."""
-    starts = [
-        datetime.fromisoformat(json.loads(path.read_text())["start"])
-        .astimezone()
-        .replace(tzinfo=None)
-        for path in (results / "trainings").glob("*/seed*/manifest.json")
-    ]
+    starts = training_starts(results)
     for path in sorted(logs.glob("*.snakemake.log"), reverse=True):
         stamps = stamps_of(path)
         if stamps and starts and min(stamps) <= min(starts) and max(starts) <= max(stamps):
@@ -118,6 +154,16 @@ def wall_seconds(log: Path) -> float:
     return (max(stamps) - min(stamps)).total_seconds()
 
 
+def cores_of(log: Path) -> int:
+    """The cores that a run was given."""
+    found = PROVIDED.search(log.read_text(errors="replace"))
+    if not found:
+        raise SystemExit(
+            f"error: {log}: expected a line `Provided cores: N`, found none; name them with --cores"
+        )
+    return int(found[1])
+
+
 def stamps_of(log: Path) -> list[datetime]:
     """The times, local ones, at which jobs began and ended."""
     text = log.read_text(errors="replace")
@@ -125,14 +171,13 @@ def stamps_of(log: Path) -> list[datetime]:
 
 
 def add(out: Path, name: str, row: dict) -> None:
-    """Put the row into the file that `python -m r3cnn bench` keeps."""
-    content = json.loads(out.read_text()) if out.is_file() else {"rows": {}}
-    end = datetime.now(UTC).isoformat(timespec="seconds")
-    content["rows"][name] = row | {"measured": {"device": f"{os.cpu_count()} cores", "end": end}}
-    out.parent.mkdir(parents=True, exist_ok=True)
-    temporary = out.with_name(f".{os.getpid()}.{out.name}")
-    temporary.write_text(json.dumps(content, indent=2) + "\n")
-    temporary.replace(out)
+    """Put the row into the file that `python -m r3cnn bench` keeps, which also says what measured it."""
+    command = [sys.executable, "-m", "r3cnn.bench.table", str(out.resolve()), name]
+    done = subprocess.run(
+        command, cwd=REPO, input=json.dumps(row), stderr=subprocess.PIPE, text=True, check=False
+    )
+    if done.returncode:
+        raise SystemExit(done.stderr.strip())
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -143,7 +188,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("row", choices=["planning", "harness"])
     parser.add_argument("results", type=Path, nargs="?", default=Path("results/smoke"))
     parser.add_argument("--out", type=Path, required=True, help="the file of `r3cnn bench`")
-    parser.add_argument("--cores", type=int, default=os.cpu_count(), help="of the run (harness)")
+    parser.add_argument("--cores", type=int, help="of the run (harness); by its log without it")
     parser.add_argument("--log", type=Path, help="Snakemake's log of the run (harness)")
     asked = parser.parse_args(arguments)
     if asked.row == "planning":

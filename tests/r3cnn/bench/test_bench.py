@@ -1,6 +1,7 @@
 """The logic of the rows, at small size; no time is judged."""
 
 import json
+import subprocess
 
 import pytest
 import torch
@@ -32,6 +33,20 @@ def test_ways_run_in_turn_after_a_warm_up():
     assert {name: len(of["seconds"]) for name, of in times.items()} == {"a": 2, "b": 2}
 
 
+def test_preparing_is_outside_of_the_clock(monkeypatch):
+    ran, clock = [], [0.0]
+
+    def passing(name: str, seconds: float) -> None:
+        ran.append(name)
+        clock[0] += seconds
+
+    monkeypatch.setattr(timing.time, "perf_counter", lambda: clock[0])
+    ways = {"a": lambda: passing("a", 2), "b": lambda: passing("b", 3)}
+    times = timing.in_turn(ways, 1, prepare=lambda: passing("-", 100))
+    assert ran == ["-", "a", "-", "b"] * 2
+    assert [of["seconds"] for of in times.values()] == [[2], [3]]
+
+
 def test_a_ratio_is_that_of_the_medians():
     times = {
         "a": {"seconds": [1.0, 3.0, 100.0], "cpu_seconds": [1.0] * 3},
@@ -58,11 +73,67 @@ def test_rows_are_kept_beside_each_other(tmp_path):
     assert "found: more 0.1235" in text
 
 
-def test_another_file_is_refused(tmp_path):
+def test_the_file_itself_makes_no_commit_dirty(tmp_path, monkeypatch):
+    """`make bench` writes a file that git tracks, row after row."""
+    monkeypatch.setattr(table.provenance, "PACKAGE", tmp_path / "package")
+    out, source = tmp_path / "measured" / "bench.json", tmp_path / "package" / "a.py"
+    for path in (out, source):
+        path.parent.mkdir()
+        path.write_text('{"rows": {}}')
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=x", "-c", "user.email=x@example.org"]
+    for words in (["init", "-q"], ["add", "."], ["commit", "-qm", "x"]):
+        subprocess.run([*git, *words], check=True)
+    row = {"what": "x", "against": "y", "ratio": 1.0}
+    commits = []
+    for name in "abc":
+        content = table.add(out, {name: row})
+        commits.append(content["rows"][name]["measured"]["git_commit"])
+        if name == "b":
+            source.write_text("x = 1")
+    assert len(commits[0]) == 40
+    assert commits == [commits[0], commits[0], f"{commits[0]}-dirty"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[]", "not a file of `bench`"),
+        ('{"rows', "not a file of `bench`"),
+        ('{"models": {}}', "not a file of `bench`"),
+        ('{"rows": {"a": {}}}', "row a: what: expected text"),
+        ('{"rows": {"a": 1}}', "row a: what: expected text"),
+        (
+            '{"rows": {"a": {"what": "x", "against": "y", "ratio": "1"}}}',
+            "row a: ratio: expected a number",
+        ),
+    ],
+)
+def test_another_file_is_refused(tmp_path, text, message):
     path = tmp_path / "x.json"
-    path.write_text("[]")
-    with pytest.raises(UserError, match="not a file of `bench`"):
-        table.read(path)
+    path.write_text(text)
+    done = CliRunner().invoke(main, ["bench", "--list", "--out", str(path)])
+    assert done.exit_code == 1
+    assert f"{path}: {message}" in done.output
+    assert "remove" in done.output
+    assert done.output.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("ratio", "aim", "seconds", "seconds_aim", "expected"),
+    [
+        (1.0, None, None, None, ""),
+        (1.0, 1.0, None, None, "met"),
+        (1.1, 1.0, None, None, "missed"),
+        (1.0, 2.0, 30.0, 30, "met"),
+        (1.0, 2.0, 30.1, 30, "missed"),
+        (3.0, 2.0, 1.0, 30, "missed"),
+        (1.0, None, 31.0, 30, "missed"),
+    ],
+)
+def test_every_aim_of_a_row_is_judged(ratio, aim, seconds, seconds_aim, expected):
+    row = {"what": "x", "against": "y", "ratio": ratio, "aim": aim}
+    row |= {"seconds_of_the_larger": seconds, "seconds_aim": seconds_aim}
+    assert table.verdict(row) == expected
 
 
 def test_the_command(tmp_path, monkeypatch):
@@ -104,6 +175,27 @@ def test_a_step_repeats_itself_and_counts(images):
     assert all(torch.equal(a, b) for a, b in zip(weights, step.detector.parameters(), strict=True))
 
 
+def test_the_counting_of_a_step_is_timed_alone(images, monkeypatch):
+    step = Step(sample_fewer(config("r3_naive_inc", images, "smoke"), 16))
+    calls, clock, add = [], [0.0], step.taps.histogram.add_sampling
+
+    def slow(*given) -> None:
+        calls.append(given)
+        clock[0] += 1
+        add(*given)
+
+    step.taps.histogram.add_sampling = slow
+    run, spent = train_step.watched(step)
+    monkeypatch.setattr(train_step.time, "perf_counter", lambda: clock[0])
+    run()
+    one = len(calls)
+    clock[0] += 100
+    run()
+    assert one > 0
+    assert spent == [one, one]
+    assert step.taps.histogram.counts.sum() > 0
+
+
 def test_rows_of_training(images, monkeypatch):
     built = []
     monkeypatch.setattr(
@@ -113,7 +205,11 @@ def test_rows_of_training(images, monkeypatch):
     assert built[1].model.roi_head.type == "HybridTaskCascadeRoIHead"
     assert {stage.sampler.num for stage in built[1].model.train_cfg.rcnn} == {128}
     assert built[0].model.train_cfg.rcnn.sampler.num == 128
-    assert sound(train_step.counting(1, images, "smoke"))
+    row = train_step.counting(1, images, "smoke")
+    assert sound(row)
+    assert row["counting_of_a_step"] == pytest.approx(
+        row["counting_seconds"] / row["times"]["uncounted"]["seconds"][0]
+    )
     assert sound(advanced.train(1, images, "smoke"))
 
 
@@ -159,6 +255,15 @@ def test_forms_that_differ_are_an_error(monkeypatch):
         advanced.predict(96, 64, rounds=1, scale="smoke")
 
 
+@pytest.mark.parametrize("place", [0, 1])
+def test_forms_that_cannot_be_compared_are_an_error(monkeypatch, place):
+    seen = [torch.ones(2), torch.ones(2)]
+    seen[place] = torch.tensor([1.0, float("nan")])
+    monkeypatch.setattr(advanced, "_seen", lambda *_: (seen, []))
+    with pytest.raises(UserError, match="the two forms differ by nan"):
+        advanced.predict(96, 64, rounds=1, scale="smoke")
+
+
 def test_all_forms_of_a_layer_are_the_convolution():
     row = advanced.one_layer(rois=5, channels=(6, 4), rounds=1)
     assert set(row["each_form_over_direct"]) == set(advanced.FORMS)
@@ -170,7 +275,28 @@ def test_all_forms_of_a_layer_are_the_convolution():
 
 def test_rows_of_scoring():
     size = {"images": 6, "objects": 40, "detections": 20}
-    assert sound(scoring.score(1, **size))
+    row = scoring.score(1, **size)
+    assert sound(row)
+    assert row["seconds_of_all_that_score_computes"] > row["times"]["hotcoco"]["seconds"][0]
+    assert row["all_that_score_computes_over_pycocotools"] > row["ratio"]
     row = scoring.bootstrap(1, resamples=5, **size)
     assert sound(row)
     assert row["what"].startswith("5 resamples")
+
+
+def test_every_round_of_scoring_does_the_same_work(monkeypatch):
+    """pycocotools leaves run lengths where it found polygons, which the next round would find cheaper."""
+    seen: dict[str, list] = {}
+    for name in ("hotcoco_metrics", "matches", "pycocotools_metrics"):
+        way = getattr(scoring, name)
+
+        def watched(truth, table, kind, name=name, way=way):
+            seen.setdefault(name, []).append(json.dumps(truth["annotations"], default=str))
+            return way(truth, table, kind)
+
+        monkeypatch.setattr(scoring, name, watched)
+    scoring.score(2, images=5, objects=30, detections=10)
+    for name, found in seen.items():
+        assert len(found) == 4, name
+        assert found[:2] == found[2:], name
+    assert '"segmentation": [[' in seen["pycocotools_metrics"][2]

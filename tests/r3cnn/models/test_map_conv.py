@@ -72,6 +72,26 @@ def test_several_at_once_are_each_alone():
             torch.testing.assert_close(found, conv(x), rtol=1e-5, atol=1e-5)
 
 
+def test_several_as_written_are_one_convolution_each(monkeypatch):
+    convs = [MapConv2d(4, out, 7, padding=3) for out in (2, 3)]
+    use_direct(nn.ModuleList(convs))
+    x, ran, forward = drawn(2, 4, 7, 7, dtype=torch.float32), [], MapConv2d.forward
+    monkeypatch.setattr(MapConv2d, "forward", lambda conv, x: ran.append(conv) or forward(conv, x))
+    for conv, found in zip(convs, map_convs(convs, x), strict=True):
+        assert torch.equal(found, F.conv2d(x, conv.weight, conv.bias, padding=3))
+    assert ran == convs
+
+
+@pytest.mark.parametrize("direct", [False, True])
+def test_several_without_rois_give_nothing_and_keep_gradients(direct):
+    convs = [MapConv2d(4, out, 7, padding=3) for out in (2, 3)]
+    use_direct(nn.ModuleList(convs), direct)
+    found = map_convs(convs, torch.empty(0, 4, 7, 7))
+    assert [tuple(one.shape) for one in found] == [(0, 2, 7, 7), (0, 3, 7, 7)]
+    sum(one.sum() for one in found).backward()
+    assert all(not value.grad.any() for conv in convs for value in conv.parameters())
+
+
 def test_direct_is_torchs_own():
     conv = MapConv2d(4, 3, 7, padding=3)
     x = drawn(5, 4, 7, 7, dtype=torch.float32)
