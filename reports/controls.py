@@ -143,7 +143,7 @@ def _aps(results: Results, training: str, loops: int | None) -> dict[str, float 
     )
     means = rows.groupby("metric")["value"].mean()
     return {
-        name: round(100 * float(means[metric]), 2) if pd.notna(means.get(metric)) else None
+        name: round(100 * float(means[metric]), 4) if pd.notna(means.get(metric)) else None
         for name, (metric, _) in APS.items()
     }
 

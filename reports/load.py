@@ -34,7 +34,7 @@ class Results:
         speed.images_per_second (with loops), memory.training_gib, without a seed.
     manifests: (training, seed) -> manifest.json.
     score_provenance: (training, seed, loops) -> `provenance` of the score file.
-    measured: training -> {"device", "scale", "alone"} of its measurements.
+    measured: training -> {"device", "scale", "alone", "timed"} of its measurements; timed: not counted only.
     data: data.json, or None.
     resamples: (training, seed, loops) -> the metrics on resampled images, where a file is.
     catalogue: the user's own, which commands must name.
@@ -80,7 +80,7 @@ def load_results(folder: Path, catalogue: str | None = None) -> Results:
         ]
         measured[path.stem] = {
             key: str(measurement.get(key) or "unknown") for key in ("device", "scale")
-        } | {"alone": measurement.get("alone", True)}
+        } | {"alone": measurement.get("alone", True), "timed": "speed" in measurement}
     frame = pd.DataFrame(records, columns=COLUMNS).astype(_FRAME_TYPES)
     data = read_json(folder / "data.json") if (folder / "data.json").exists() else None
     manifests = _manifests(folder)

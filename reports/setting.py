@@ -103,8 +103,8 @@ def measured_on(results: Results, trainings: list[str]) -> str:
     """The device, the scale and the disturbance of these trainings' speed and memory, in words."""
     groups: dict[str, list[str]] = {}
     for training in dict.fromkeys(trainings):
-        if training in results.measured:
-            entry = results.measured[training]
+        entry = results.measured.get(training)
+        if entry and entry["timed"]:
             beside = "" if entry["alone"] else ", beside other jobs"
             words = f"{entry['device']} (scale {entry['scale']}{beside})"
             groups.setdefault(words, []).append(training)

@@ -50,6 +50,13 @@ def test_the_heat_map_has_a_cell_for_each_evaluation(run: ResultFolder) -> None:
     assert frame["L_t"].unique().tolist() == [1, 2, 3, 4]
 
 
+def test_an_ap_is_rounded_once(run: ResultFolder) -> None:
+    run.score("r3_naive_inc", 2, 0.242503, 0.24)
+    frame = charts_of(run)["loops_grid"].frame
+    cell = frame[(frame["L_t"] == 3) & (frame["L_e"] == 2)]["box_AP"].item()
+    assert f"{cell:.1f}" == "24.3"  # as the tables show it
+
+
 def test_several_seeds_are_averaged(run: ResultFolder) -> None:
     run.train("r3_1loop", 1, loops_trained=1)
     run.score("r3_1loop", 1, 0.2, 0.1, seed=1)

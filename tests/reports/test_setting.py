@@ -1,5 +1,6 @@
 """Conditions in words, and the command that runs what is missing."""
 
+import json
 import shlex
 
 import pytest
@@ -25,8 +26,13 @@ def test_speeds_measured_beside_other_jobs_are_called_so(smoke: ResultFolder) ->
     smoke.measure("htc", alone=False)
     smoke.measure("mask_1x", alone=True)
     smoke.measure("mask_3x")  # an older file
+    smoke.measure("groie", scale=None)
+    counted = smoke.path / "measurements" / "groie.json"  # its parameters alone
+    content = json.loads(counted.read_text())
+    del content["speed"], content["memory"]
+    counted.write_text(json.dumps(content))
     cpu = "CPU, Some Processor, 2 threads (scale smoke"
-    words = measured_on(load_results(smoke.path), ["htc", "mask_1x", "mask_3x"])
+    words = measured_on(load_results(smoke.path), ["htc", "mask_1x", "mask_3x", "groie"])
     assert words == f"{cpu}, beside other jobs): htc; {cpu}): mask_1x, mask_3x"
 
 
