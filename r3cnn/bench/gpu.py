@@ -3,6 +3,7 @@
 Written for a GPU; on a CPU the same runs at small size, with the process's memory in place of the GPU's.
 """
 
+import gc
 import logging
 import resource
 import statistics
@@ -103,7 +104,7 @@ def _kept(earlier: dict) -> dict:
 
 def training(cfg, steps: int) -> dict:
     """Seconds of each step with its backward pass, images a step, and the peak of memory in GiB."""
-    _forget()
+    forget()
     step = Step(cfg)
     for _ in range(WARM_UP):
         step()
@@ -116,7 +117,7 @@ def training(cfg, steps: int) -> dict:
 
 def evaluation(cfg) -> dict:
     """Seconds of each image, one by one, at the model's own L_e, with as many detections as may be."""
-    _forget()
+    forget()
     detector, loops = predictor(cfg), [cfg.r3cnn.loops_trained]
     calls = [lambda data=data: predict_batch(detector, data, loops) for data in batches_of(cfg)]
     calls[0]()
@@ -148,7 +149,9 @@ def medians(rounds: Sequence[dict]) -> dict:
     }
 
 
-def _forget() -> None:
+def forget() -> None:
+    """Drop the former model, whose RoI head and taps hold each other, before memory is counted anew."""
+    gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()

@@ -1,11 +1,13 @@
 """The measurements for a GPU, run on the CPU at small size. They have not run on a GPU."""
 
+import gc
 import json
+import weakref
 
 import pytest
 
 from r3cnn.bench import gpu
-from r3cnn.bench.models import Images, config
+from r3cnn.bench.models import Images, Step, config
 from r3cnn.errors import UserError
 
 SMALL = {"size": (96, 64), "scale": "smoke", "steps": 1, "images": 2}
@@ -67,3 +69,24 @@ def test_options_of_the_advanced_model():
     assert found["over_direct"]["direct"] == 1
     assert len(found["over_direct"]) == 5
     assert 0 < found["difference"] < 2e-5
+
+
+def test_the_former_model_is_gone_before_memory_is_counted(monkeypatch):
+    built = []
+
+    class Watched(Step):
+        def __init__(self, cfg) -> None:
+            super().__init__(cfg)
+            built.append(weakref.ref(self.detector.roi_head))
+
+    images = Images(96, 64, 2)
+    monkeypatch.setattr(gpu, "Step", Watched)
+    monkeypatch.setattr(gpu, "WARM_UP", 0)
+    gc.disable()
+    try:
+        gpu.training(config("r3_naive_inc", images, "smoke"), 1)
+        assert built[0]() is not None  # it and the taps on its samplers hold each other
+        gpu.forget()
+        assert built[0]() is None
+    finally:
+        gc.enable()
