@@ -9,8 +9,11 @@ from typing import Any
 from reports.errors import ReportError
 from reports.files import read_json
 from reports.load import Results
+from reports.tables_spec import load_spec
 
 MEASURED = Path(__file__).parent / "measured" / "bench-gpu.json"
+# the columns of table 1 that are looked at
+PRINTED = {"speed": "speed_img_s", "memory": "memory_gb"}
 COLUMNS = {"s", "cpu_time", "max_rss"}
 TRAIN = "train"
 
@@ -27,37 +30,64 @@ class RuleCost:
 
 
 @dataclass(frozen=True)
+class Ratio:
+    """Ours over HTC's of the same run, and the paper's; None: not measured, not printed."""
+
+    ours: float | None
+    paper: float | None
+
+
+@dataclass(frozen=True)
 class Speed:
-    """A model at full size: images a second, seconds a step, GiB; and images a second over HTC's."""
+    """A model at full size: images a second, seconds a step, GiB; the paper's GB."""
 
     model: str
     images_per_second: float
+    speed: Ratio
     step_seconds: float
-    training_gib: float
-    over_htc: float | None
+    step_over_htc: float | None
+    training_gib: float | None
+    paper_gb: float | None
+    memory: Ratio
+
+
+@dataclass(frozen=True)
+class Way:
+    """A way of predicting with the advanced model: seconds over the direct form's, and how far it is off."""
+
+    name: str
+    over_direct: float
+    difference: float
 
 
 @dataclass(frozen=True)
 class Speeds:
-    """What was measured on one device; provenance is a line."""
+    """What was measured on one device; provenance: a line for each run; memory_of: what takes the memory."""
 
     device: str
     setting: str
-    provenance: str
+    memory_of: str
+    provenance: tuple[str, ...]
     rows: tuple[Speed, ...]
+    ways: tuple[Way, ...]
 
 
 def costs_of(results: Results) -> tuple[RuleCost, ...]:
     """Each rule of the run, the dearest first. Raises: ReportError.
 
-    From Snakemake's benchmark files; what a training cost, over its attempts, stands in its manifest.
+    From Snakemake's benchmark files; what a training cost, over its attempts, stands in its manifest. What
+    was not trained here, but reused or given, has no attempts and is no job.
     """
     jobs: dict[str, list[dict[str, float | None]]] = {}
     folder = results.folder / "benchmarks"
     for path in sorted(folder.rglob("*.tsv")):
         rule = path.relative_to(folder).parts[0].removesuffix(".tsv")
         jobs.setdefault(rule, []).extend(_jobs_of(path))
-    trained = [_of_attempts(manifest) for manifest in results.manifests.values()]
+    trained = [
+        _of_attempts(manifest)
+        for manifest in results.manifests.values()
+        if manifest.get("attempts") != []
+    ]
     if any(job["s"] for job in trained):
         jobs[TRAIN] = trained
     found = [_cost(rule, of_rule) for rule, of_rule in jobs.items()]
@@ -112,19 +142,51 @@ def measured_speeds(path: Path = MEASURED) -> Speeds | None:
     if not path.is_file():
         return None
     content = read_json(path)
+    paper = _paper()
     try:
-        htc = content["models"].get("htc", {}).get("images_per_second")
-        rows = tuple(_speed(model, of, htc) for model, of in content["models"].items())
-        origin = content["provenance"]
-        line = f"commit {origin['git_commit'] or 'unknown'}, torch {origin['versions']['torch']}"
-        setting = f"images of {content['size']}, networks of scale {content['scale']}"
-        return Speeds(content["device"], setting, f"{line}, {content['end']}", rows)
+        faster = content.get("advanced", {})
+        return Speeds(
+            content["device"],
+            f"images of {content['size']}, {content['classes']} classes, networks of scale "
+            f"{content['scale']}",
+            content["memory_of"],
+            tuple(dict.fromkeys(_origin(of["measured"]) for of in content["models"].values())),
+            tuple(_speed(model, of, paper) for model, of in content["models"].items()),
+            tuple(
+                Way(name, ratio, faster["difference"][name])
+                for name, ratio in faster.get("over_direct", {}).items()
+            ),
+        )
     except (KeyError, TypeError, AttributeError) as error:
         raise ReportError(
             f"{path}: {error}: missing, expected a file of `r3cnn bench gpu`; make it again"
         ) from error
 
 
-def _speed(model: str, of: dict[str, Any], htc: float | None) -> Speed:
-    rate = of["images_per_second"]
-    return Speed(model, rate, of["step_seconds"], of["training_gib"], rate / htc if htc else None)
+def _origin(of: dict[str, Any]) -> str:
+    commit, torch = of["git_commit"] or "unknown", of["versions"]["torch"]
+    setting = f"{of['steps']} steps, {of['images']} images"
+    return f"commit {commit}, torch {torch}, {setting}, {of['end']}"
+
+
+def _paper() -> dict[str, dict[str, float]]:
+    """Table 1's speed and memory of the trainings that stand in it."""
+    return {
+        row.training: {name: float(row.published[column]) for name, column in PRINTED.items()}
+        for row in load_spec().tables["table1"].rows
+    }
+
+
+def _speed(model: str, of: dict[str, Any], paper: dict[str, dict[str, float]]) -> Speed:
+    over, printed = of["over_htc"], paper.get(model, {})
+    theirs = {name: value / paper["htc"][name] for name, value in printed.items()}
+    return Speed(
+        model,
+        of["images_per_second"],
+        Ratio(over["speed"], theirs.get("speed")),
+        of["step_seconds"],
+        over["step"],
+        of["training_gib"],
+        printed.get("memory"),
+        Ratio(over["memory"], theirs.get("memory")),
+    )

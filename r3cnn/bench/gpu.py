@@ -1,14 +1,13 @@
 """The paper's remaining columns at full size: training memory, step time and images a second of each model.
 
-Written for a GPU; on a CPU the same runs at small size, with the process's memory in place of the GPU's.
+Written for a GPU; on a CPU the same runs at small size, without the memory.
 """
 
+import gc
 import logging
-import resource
 import statistics
 import time
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -18,72 +17,89 @@ from ..catalogue import load_catalogue
 from ..errors import UserError
 from ..files import write_json
 from ..measure import GIB
-from ..models.map_conv import use_direct
 from ..predict import predict_batch
 from ..schema import choice
-from . import advanced
+from .gpu_options import options
+from .gpu_table import render
 from .models import Images, Step, batches_of, config, predictor
 from .table import read
-from .timing import in_turn, ratio, wait
+from .timing import wait
 
 log = logging.getLogger(__name__)
 MODELS = (
     *("mask_1x", "htc", "r3_naive_inc", "r3_advanced", "groie", "r3l_groie"),
     *("gcnet", "htc_gcnet", "r3l_gcnet", "dcn", "htc_dcn", "r3l_dcn"),
 )
-REFERENCE = "htc"
+REFERENCE, ADVANCED = "htc", "r3_advanced"
+SIZE, SCALE = (1333, 800), "paper"
+CLASSES = 80  # COCO's, as the heads of the paper's models have; the generated objects are of 12
 IMAGES = 8
 ROUNDS = 2
 WARM_UP = 2
-# table 1: images a second over HTC's, and GB of training memory
-PAPER = {
-    "mask_1x": {"speed": 2.1, "memory": 4.4},
-    "htc": {"speed": 1.0, "memory": 6.8},
-    "r3_naive_inc": {"speed": 1.02, "memory": 5.9},
-    "r3_advanced": {"speed": 0.19, "memory": 6.8},
-}
+MEMORY = "GPU tensors"
+NO_MEMORY = "nothing: the peak of a process on a CPU holds all models before"
 
 
 def measure(
     out: Path,
-    models: Sequence[str] | None,
-    size: tuple[int, int],
-    scale: str = "paper",
+    models: Sequence[str] | None = None,
+    size: tuple[int, int] | None = None,
+    scale: str | None = None,
     steps: int = 10,
     images: int = IMAGES,
 ) -> str:
-    """Measure the models in turn, add them to the file, and return its table.
+    """Measure HTC and the models in turn, add them to the file, and return its table.
 
-    A model that the file has already is measured anew; those of another device or size are refused.
+    HTC stands in every command, so that each ratio is of one run. A model that the file has already is
+    measured anew; those of another device or size are refused. Without a GPU size and scale must be given.
     """
-    wanted = tuple(models or MODELS)
-    known = load_catalogue().trainings
-    for id_ in wanted:
-        if id_ not in known:
-            raise UserError(f"--models {id_}: unknown id; {choice(id_, known)}")
+    wanted = _wanted(models)
+    size, scale = _setting(size, scale)
     content = _content(out, size, scale)
-    pictures = Images(*size, images)
-    found: dict[str, list[dict]] = {id_: [] for id_ in wanted}
+    origin = {**provenance.record(), "steps": steps, "images": images}
+    pictures = Images(*size, images, CLASSES)
+    found: dict[str, list[dict]] = {}
     for number in range(ROUNDS):
         for id_ in wanted:
             cfg = config(id_, pictures, scale)
-            found[id_].append({**training(cfg, steps), **evaluation(cfg)})
+            found.setdefault(id_, []).append({**training(cfg, steps), **evaluation(cfg)})
             log.info("round %d/%d, %s: %s", number + 1, ROUNDS, id_, found[id_][-1])
-            content["models"][id_] = medians(found[id_])
-            content["end"] = provenance.now()
+            content["models"] |= _of_this_run(found, origin)
             write_json(out, content)  # after each: a limit on time must not cost what was measured
-    if "r3_advanced" in wanted:
-        content["advanced"] = options(config("r3_advanced", pictures, scale))
+    if ADVANCED in wanted:
+        forget()
+        found_faster = options(config(ADVANCED, pictures, scale))
+        content["advanced"] = {**found_faster, "measured": {**origin, "end": provenance.now()}}
         write_json(out, content)
     return render(content)
 
 
+def _wanted(models: Sequence[str] | None) -> tuple[str, ...]:
+    """The trainings to measure, HTC first."""
+    known = load_catalogue().trainings
+    for id_ in models or ():
+        if id_ not in known:
+            raise UserError(f"--models {id_}: unknown id; {choice(id_, known)}")
+    return tuple(dict.fromkeys((REFERENCE, *(models or MODELS))))
+
+
+def _setting(size: tuple[int, int] | None, scale: str | None) -> tuple[tuple[int, int], str]:
+    if not torch.cuda.is_available() and (size is None or scale is None):
+        raise UserError(
+            "bench gpu: torch finds no GPU, and full-size models take hours without; run it where there is "
+            "one, or try its logic on the CPU with both --size and --scale, as --size 96x64 --scale smoke"
+        )
+    return size or SIZE, scale or SCALE
+
+
 def _content(out: Path, size: tuple[int, int], scale: str) -> dict:
+    """What the file holds already, whatever its kind, with this run's setting."""
     origin = {
         "size": "x".join(map(str, size)),
         "scale": scale,
+        "classes": CLASSES,
         "device": provenance.device_name(),
-        "memory_of": "GPU tensors" if torch.cuda.is_available() else "the process",
+        "memory_of": MEMORY if torch.cuda.is_available() else NO_MEMORY,
         "tf32_convolutions": torch.backends.cudnn.allow_tf32,
     }
     earlier = read(out)
@@ -93,17 +109,33 @@ def _content(out: Path, size: tuple[int, int], scale: str) -> dict:
                 f"{out}: {key}: found {earlier.get(key)}, this run has {origin[key]}; "
                 "name another --out"
             )
-    own = {"rows": {}, **origin, "provenance": provenance.record()}
-    return {**own, "models": earlier.get("models", {}), **_kept(earlier)}
+    return {"models": {}, **earlier, **origin}
 
 
-def _kept(earlier: dict) -> dict:
-    return {key: earlier[key] for key in ("advanced",) if key in earlier}
+def _of_this_run(found: dict[str, list[dict]], origin: dict) -> dict[str, dict]:
+    """Each model's medians, its ratios to HTC of the same command, and what measured it."""
+    of = {id_: medians(rounds) for id_, rounds in found.items()}
+    measured = {**origin, "end": provenance.now()}
+    return {
+        id_: {**one, "over_htc": over(one, of[REFERENCE]), "measured": measured}
+        for id_, one in of.items()
+    }
+
+
+def over(one: dict, other: dict) -> dict[str, float | None]:
+    """Ratios of speed, step time and memory; None where one of the two was not measured."""
+    pairs = {
+        name: (one[key], other[key])
+        for name, key in (
+            ("speed", "images_per_second"), ("step", "step_seconds"), ("memory", "training_gib")
+        )
+    }  # fmt: skip
+    return {name: None if None in pair else pair[0] / pair[1] for name, pair in pairs.items()}
 
 
 def training(cfg, steps: int) -> dict:
     """Seconds of each step with its backward pass, images a step, and the peak of memory in GiB."""
-    _forget()
+    forget()
     step = Step(cfg)
     for _ in range(WARM_UP):
         step()
@@ -116,7 +148,7 @@ def training(cfg, steps: int) -> dict:
 
 def evaluation(cfg) -> dict:
     """Seconds of each image, one by one, at the model's own L_e, with as many detections as may be."""
-    _forget()
+    forget()
     detector, loops = predictor(cfg), [cfg.r3cnn.loops_trained]
     calls = [lambda data=data: predict_batch(detector, data, loops) for data in batches_of(cfg)]
     calls[0]()
@@ -139,97 +171,25 @@ def medians(rounds: Sequence[dict]) -> dict:
     """One model's figures over its rounds."""
     step = statistics.median(s for one in rounds for s in one["step_seconds"])
     image = statistics.median(s for one in rounds for s in one["image_seconds"])
+    peaks = [one["memory_gib"] for one in rounds]
     return {
         "step_seconds": step,
         "images_a_step": rounds[0]["images_a_step"],
         "images_per_second": 1 / image,
-        "training_gib": max(one["memory_gib"] for one in rounds),
+        "training_gib": None if None in peaks else max(peaks),
         "rounds": len(rounds),
     }
 
 
-def _forget() -> None:
+def forget() -> None:
+    """Drop the former model, whose RoI head and taps hold each other, before memory is counted anew."""
+    gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
 
 
-def _peak() -> float:
+def _peak() -> float | None:
     if torch.cuda.is_available():
         return round(torch.cuda.max_memory_allocated() / GIB, 3)
-    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / GIB, 3)
-
-
-# ------------------------------------------------------------------ the advanced model, faster
-
-
-def options(cfg, rounds: int = 3) -> dict:
-    """Prediction with the advanced model by each option over the direct form, all in float32 but bf16.
-
-    Ratios of seconds an image; `difference`: matrix products against the direct form, TF32 off.
-    """
-    loops = [cfg.r3cnn.loops_trained]
-    plain = predictor(cfg)
-    direct = use_direct(predictor(cfg))
-    last = use_direct(predictor(cfg)).to(memory_format=torch.channels_last)
-    singles, whole = batches_of(cfg), batches_of(cfg, IMAGES)
-    device = next(plain.parameters()).device.type
-
-    def run(detector, batches) -> None:
-        for data in batches:
-            predict_batch(detector, data, loops)
-
-    def halved() -> None:
-        with torch.autocast(device, torch.bfloat16):
-            run(direct, singles)
-
-    ways = {
-        "direct": lambda: run(direct, singles),
-        "matrix products": lambda: run(plain, singles),
-        "channels last": lambda: run(last, singles),
-        "bf16 autocast": halved,
-        "matrix products, all images in one pass": lambda: run(plain, whole),
-    }
-    with exact_convolutions():
-        differing = advanced.difference(plain, lambda: run(plain, singles[:1]))
-    use_direct(plain, False)
-    times = in_turn(ways, rounds)
-    return {
-        "over_direct": {name: ratio(times, name, "direct") for name in ways},
-        "difference": differing,
-        "times": times,
-    }
-
-
-@contextmanager
-def exact_convolutions():
-    """Inside, a GPU's convolutions are in float32, without TF32."""
-    before = torch.backends.cudnn.allow_tf32
-    torch.backends.cudnn.allow_tf32 = False
-    try:
-        yield
-    finally:
-        torch.backends.cudnn.allow_tf32 = before
-
-
-def render(content: dict) -> str:
-    """One line a model, ratios to HTC beside the paper's."""
-    models = content["models"]
-    base = models.get(REFERENCE)
-    lines = [
-        f"{content['device']}, {content['size']}, scale {content['scale']}; memory of {content['memory_of']}",
-        f"{'model':14} {'GiB':>7} {'paper':>6} {'s/step':>8} {'img/s':>8} {'/HTC':>6} {'paper':>6}",
-    ]
-    for id_, of in models.items():
-        paper = PAPER.get(id_, {})
-        relative = of["images_per_second"] / base["images_per_second"] if base else None
-        cells = (relative, paper.get("speed"))
-        shown = " ".join(f"{value:6.2f}" if value is not None else "     -" for value in cells)
-        memory = paper.get("memory")
-        lines.append(
-            f"{id_:14} {of['training_gib']:7.2f} {memory if memory is not None else '-':>6} "
-            f"{of['step_seconds']:8.3f} {of['images_per_second']:8.2f} {shown}"
-        )
-    for name, factor in content.get("advanced", {}).get("over_direct", {}).items():
-        lines.append(f"r3_advanced, prediction, {name}: {factor:.3f} of the direct form's time")
-    return "\n".join(lines)
+    return None  # NO_MEMORY says why

@@ -27,11 +27,15 @@ SAMPLED = 128  # RoIs an image in a small training step; the paper's 512 on a GP
 
 @dataclasses.dataclass
 class Images:
-    """Generated images of one size, checked as data are; in a folder that lives as long as this."""
+    """Generated images of one size, checked as data are; in a folder that lives as long as this.
+
+    classes: of the models; more than there are shapes have no object, but their part of every head.
+    """
 
     width: int
     height: int
     count: int
+    classes: int = len(SHAPES)
     folder: tempfile.TemporaryDirectory = dataclasses.field(init=False)
     checked: dict = dataclasses.field(init=False)
 
@@ -42,6 +46,8 @@ class Images:
         train = max(self.count, TRAINED_ON)  # some are drawn without objects
         generate(root, train, self.count, *size, len(SHAPES), seed=0, objects=OBJECTS)
         self.checked = check(root)
+        names = self.checked["classes"]
+        names += [f"class {number}" for number in range(len(names) + 1, self.classes + 1)]
 
 
 def config(id_: str, images: Images, scale: str = "paper") -> Config:

@@ -1,14 +1,17 @@
 """What a run costs, from benchmark files and manifests, and speeds measured on another device."""
 
 import json
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from reports.costs import costs_of, measured_speeds
+from r3cnn.bench.gpu_table import PAPER as GPU_PAPER
+from reports.costs import Ratio, costs_of, measured_speeds
 from reports.errors import ReportError
 from reports.render import environment
+from reports.tables_spec import load_spec
 
 HEAD = "s\th:m:s\tmax_rss\tmax_vms\tcpu_time\n"
 
@@ -47,6 +50,12 @@ def test_a_training_costs_its_process_from_the_start(tmp_path):
     assert found[0].seconds == 10.0
 
 
+def test_what_was_reused_or_given_is_no_job(tmp_path):
+    one = {"seconds": 10.0, "attempts": [{"process_seconds": 10.0}]}
+    found = costs_of(results(tmp_path, a=one, b={"seconds": 0.0, "attempts": []}))
+    assert [(cost.rule, cost.jobs) for cost in found] == [("train", 1)]
+
+
 def test_a_run_that_left_nothing(tmp_path):
     assert costs_of(results(tmp_path)) == ()
 
@@ -60,14 +69,24 @@ def test_another_file_is_named(tmp_path):
 
 
 def gpu_file(path: Path) -> Path:
-    rates = {"htc": 10.0, "r3_naive_inc": 11.0}
+    measured = {
+        "git_commit": "abc", "versions": {"torch": "2.11"}, "end": "2026-01-01T00:00:00", "steps": 10,
+        "images": 8,
+    }  # fmt: skip
+    figures = {"images_per_second": 11.0, "step_seconds": 0.5, "training_gib": 6.25}
     models = {
-        id_: {"images_per_second": rate, "step_seconds": 0.5, "training_gib": 6.25}
-        for id_, rate in rates.items()
+        id_: {**figures, "over_htc": over, "measured": measured}
+        for id_, over in {
+            "htc": {"speed": 1.0, "step": 1.0, "memory": 1.0},
+            "r3_naive_inc": {"speed": 1.1, "step": 0.8, "memory": 0.75},
+            "groie": {"speed": 0.5, "step": 2.0, "memory": None},
+        }.items()
     }
+    models["groie"] |= {"training_gib": None, "measured": {**measured, "git_commit": None}}
     content = {
-        "device": "GPU <A>", "size": "1333x800", "scale": "paper", "end": "2026-01-01T00:00:00",
-        "provenance": {"git_commit": "abc", "versions": {"torch": "2.11"}}, "models": models,
+        "device": "GPU <A>", "size": "1333x800", "scale": "paper", "classes": 80,
+        "memory_of": "GPU tensors", "models": models,
+        "advanced": {"over_direct": {"channels last": 0.75}, "difference": {"channels last": 1.26e-6}},
     }  # fmt: skip
     path.write_text(json.dumps(content))
     return path
@@ -76,11 +95,29 @@ def gpu_file(path: Path) -> Path:
 def test_speeds_say_on_what_they_were_measured(tmp_path):
     speeds = measured_speeds(gpu_file(tmp_path / "gpu.json"))
     assert speeds.device == "GPU <A>"
-    assert "commit abc, torch 2.11" in speeds.provenance
-    assert [(row.model, row.over_htc) for row in speeds.rows] == [
-        ("htc", 1.0), ("r3_naive_inc", 1.1)
-    ]  # fmt: skip
+    assert speeds.provenance == (
+        "commit abc, torch 2.11, 10 steps, 8 images, 2026-01-01T00:00:00",
+        "commit unknown, torch 2.11, 10 steps, 8 images, 2026-01-01T00:00:00",
+    )
     assert measured_speeds(tmp_path / "none.json") is None
+
+
+def test_speeds_stand_beside_the_papers(tmp_path):
+    rows = {row.model: row for row in measured_speeds(gpu_file(tmp_path / "gpu.json")).rows}
+    naive = rows["r3_naive_inc"]
+    assert (naive.speed.ours, naive.memory.ours, naive.paper_gb) == (1.1, 0.75, 5.9)
+    assert naive.speed.paper == pytest.approx(1.02, abs=0.005)
+    assert naive.memory.paper == pytest.approx(5.9 / 6.8)
+    assert (rows["groie"].speed, rows["groie"].memory) == (Ratio(0.5, None), Ratio(None, None))
+
+
+def test_the_command_prints_the_papers_numbers_too():
+    rows = {row.training: row.published for row in load_spec().tables["table1"].rows}
+    for model, printed in GPU_PAPER.items():
+        assert printed == {
+            "speed": float(rows[model]["speed_img_s"]),
+            "memory": float(rows[model]["memory_gb"]),
+        }
 
 
 def test_a_file_without_its_device_is_refused(tmp_path):
@@ -97,5 +134,15 @@ def test_both_stand_on_the_page(tmp_path):
     )
     page = environment().get_template("costs.html.j2").render(report=report)
     assert 'score</th><td class="number">1</td><td class="number">2.0</td>' in page
-    assert "Measured on GPU &lt;A&gt;: images of 1333x800" in page
-    assert '<td class="number">1.10</td>' in page
+    assert "Measured on GPU &lt;A&gt;: images of 1333x800, 80 classes" in page
+    assert cells(page, "r3_naive_inc") == [
+        "11.00", "1.10", "1.02", "0.500", "0.80", "6.25", "5.9", "0.75", "0.87"
+    ]  # fmt: skip
+    assert cells(page, "groie") == ["11.00", "0.50", "–", "0.500", "2.00", "–", "–", "–", "–"]
+    assert cells(page, "channels last") == ["0.750", "1.3e-06"]
+    assert "<li>commit abc, torch 2.11" in page
+
+
+def cells(page: str, row: str) -> list[str]:
+    line = page[page.index(f'<th scope="row">{row}</th>') :]
+    return re.findall('<td class="number">(.*?)</td>', line[: line.index("</tr>")])
