@@ -41,7 +41,7 @@ continue: $(READY) ## go on where Snakemake was killed: removes its lock, then a
 status: $(READY) ## which trainings are done, running, waiting or failed: SCALE=paper
 	@$(run) python -m r3cnn status --scale $(SCALE) $(ARGS)
 
-bench: $(READY) ## speed, each figure a ratio of two things timed in turn (about 20 minutes on a quiet machine)
+bench: $(READY) ## speed, each figure a ratio of two things timed in turn (about 25 minutes on a quiet machine)
 	@$(run) python workflow/scripts/bench.py planning --out $(BENCH)
 	@if [ -f $(REPORT) ]; then $(run) python workflow/scripts/bench.py harness results/smoke --out $(BENCH); \
 	else echo "no finished run in results/smoke: the row harness is left out (make reproduce)"; fi
