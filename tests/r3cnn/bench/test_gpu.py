@@ -24,13 +24,14 @@ def test_models_are_measured_in_turn_and_join_those_of_an_earlier_command(tmp_pa
         gpu, "training", lambda cfg, steps: ran.append(cfg.r3cnn.training) or training(cfg, steps)
     )
     out = tmp_path / "gpu.json"
-    out.write_text('{"rows": {"score": {"ratio": 0.5}}}')
+    rows = {"score": {"what": "scoring", "against": "pycocotools", "ratio": 0.5}}
+    out.write_text(json.dumps({"rows": rows}))
     gpu.measure(out, ["mask_1x"], **SMALL)
     assert ran == ["htc", "mask_1x"] * 2
     first = json.loads(out.read_text())
     text = gpu.measure(out, ["r3_naive_inc"], **{**SMALL, "steps": 2})
     content = json.loads(out.read_text())
-    assert content["rows"] == {"score": {"ratio": 0.5}}
+    assert content["rows"] == rows
     assert list(content["models"]) == ["htc", "mask_1x", "r3_naive_inc"]
     assert (content["size"], content["classes"]) == ("96x64", 80)
     assert content["models"]["mask_1x"] == first["models"]["mask_1x"]
