@@ -260,14 +260,19 @@ def test_loops_that_are_no_numbers(asked, arguments, cause, last):
 @pytest.mark.parametrize(("loops", "expected"), [([], (1, 2, 3, 4, 5)), (["--loops", 2], (2,))])
 def test_measure_times_the_loops_of_the_evaluation(monkeypatch, tmp_path, loops, expected):
     found = []
-    monkeypatch.setattr("r3cnn.measure.measure", lambda *arguments: found.append(arguments))
+    monkeypatch.setattr(
+        "r3cnn.measure.measure", lambda *arguments, alone: found.append((arguments, alone))
+    )
     monkeypatch.setattr("r3cnn.config.load_config", lambda path: str(path))
     options = ["--config", "c", "--checkpoint", "w", "--out", "o"]
-    done = run("measure", "--training", "r3_naive_inc", *options, *loops)
-    assert done.exit_code == 0, done.output
-    assert found[0][0] == "r3_naive_inc"
-    assert found[0][1].r3cnn.scale == "paper"
-    assert tuple(found[0][5]) == expected
+    for beside in ([], ["--beside-others"]):
+        done = run("measure", "--training", "r3_naive_inc", *options, *loops, *beside)
+        assert done.exit_code == 0, done.output
+    assert [alone for _, alone in found] == [True, False]
+    for arguments, _ in found:
+        assert arguments[0] == "r3_naive_inc"
+        assert arguments[1].r3cnn.scale == "paper"
+        assert tuple(arguments[5]) == expected
 
 
 # ------------------------------------------------------------------------- what they write
