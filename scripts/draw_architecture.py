@@ -14,8 +14,11 @@ from collections import defaultdict
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from scripts.page_parts import renewed, write  # noqa: E402 - the project is not installed
+
 PAGE = ROOT / "docs" / "architecture.md"
-PART = re.compile(r"(<!-- drawn: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 PACKAGES = ("r3cnn", "r3cnn/data", "r3cnn/models", "reports")
 LIBRARIES = (
     "torch",
@@ -207,8 +210,7 @@ def commands_of_rules() -> dict[str, str]:
 
 def drawn(page: str) -> str:
     """The page with all its drawn parts made anew."""
-    parts = {"rooms": rooms, "flow": data_flow, "files": files}
-    return PART.sub(lambda found: f"{found[1]}\n{parts[found[2]]()}\n\n{found[3]}", page)
+    return renewed(page, {"rooms": rooms, "flow": data_flow, "files": files})
 
 
 def main() -> None:
@@ -221,7 +223,7 @@ def main() -> None:
                 f"{PAGE.relative_to(ROOT)} is out of date; run: python scripts/draw_architecture.py"
             )
     elif fresh != page:
-        PAGE.write_text(fresh, encoding="utf-8")
+        write(PAGE, fresh)
 
 
 if __name__ == "__main__":

@@ -4,8 +4,8 @@ python scripts/mini_tables.py
 """
 
 import json
-import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -16,10 +16,11 @@ from reports.claims import judge  # noqa: E402
 from reports.claims_spec import load_claims  # noqa: E402
 from reports.load import Results, load_results  # noqa: E402
 from reports.tables_spec import load_spec  # noqa: E402
+from scripts.page_parts import renewed, write  # noqa: E402
 
 KEPT = ROOT / "reports" / "measured" / "mini"
+LAST_STEPS = 180  # every 20th is kept
 PAGES = ("README.md", "docs/mini.md")
-PART = re.compile(r"(<!-- mini: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def claims(results: Results) -> list[str]:
@@ -35,8 +36,11 @@ def claims(results: Results) -> list[str]:
 
 
 def rows(results: Results) -> list[str]:
-    """Each evaluation in the catalogue's order; the processor seconds are those of its training."""
-    lines = ["| training | processor seconds | L_e | box AP | mask AP |", "|---|---|---|---|---|"]
+    """Each evaluation in the catalogue's order; the other columns are those of its training."""
+    lines = [
+        "| training | processor seconds | class loss | L_e | box AP | mask AP |",
+        "|---|---|---|---|---|---|",
+    ]
     frame = results.frame
     for training in _catalogue():
         of_training = sorted(loops for id_, loops in results.evaluations() if id_ == training)
@@ -46,9 +50,8 @@ def rows(results: Results) -> list[str]:
                 100 * found.loc[found["metric"] == metric, "value"].mean()
                 for metric in ("bbox.AP", "segm.AP")
             )
-            first = (
-                f"{training} | {_seconds(results, training)}" if loops == of_training[0] else "|"
-            )
+            cells = [training, _seconds(results, training), _class_loss(results, training)]
+            first = " | ".join(cells) if loops == of_training[0] else "| |"
             lines.append(f"| {first} | {loops} | {box:.1f} | {mask:.1f} |")
     return lines
 
@@ -70,24 +73,27 @@ def _seconds(results: Results, training: str) -> str:
     return f"{sum(spent):.0f}" if spent and None not in spent else ""
 
 
-def renewed(page: str, results: Results) -> str:
-    """The page with the parts between its marks made anew."""
+def _class_loss(results: Results, training: str) -> str:
+    """Mean over the last steps of the classification loss of the first loop."""
+    path = results.folder / "trainings" / training / "seed0" / "train.jsonl"
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    last = [line for line in lines if line["iteration"] > lines[-1]["iteration"] - LAST_STEPS]
+    values = [line.get("s0.loss_cls", line.get("loss_cls")) for line in last]
+    return f"{sum(values) / len(values):.2f}"
+
+
+def makers(results: Results) -> dict[str, Callable[[], str]]:
+    """What makes each part of the two pages."""
     made = {"claims": claims, "rows": rows, "left": not_run}
-    return PART.sub(
-        lambda part: "".join([part[1], *(f"{line}\n" for line in made[part[2]](results)), part[3]]),
-        page,
-    )
+    return {name: lambda of=of: "\n".join(of(results)) for name, of in made.items()}
 
 
 def main() -> None:
     """Rewrite both pages."""
-    results = load_results(KEPT)
+    made = makers(load_results(KEPT))
     for name in PAGES:
         page = ROOT / name
-        text = renewed(page.read_text(encoding="utf-8"), results)
-        temporary = page.with_name(f".{page.name}.part")
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(page)
+        write(page, renewed(page.read_text(encoding="utf-8"), made))
 
 
 if __name__ == "__main__":

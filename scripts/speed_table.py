@@ -3,7 +3,6 @@
 python scripts/speed_table.py reports/measured/bench-cpu.json docs/speed.md
 """
 
-import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,8 +13,8 @@ sys.path.insert(0, str(ROOT))
 from r3cnn.bench.rows import ROWS  # noqa: E402 - the project is not installed
 from r3cnn.bench.table import BESIDE, read, verdict  # noqa: E402
 from r3cnn.errors import UserError  # noqa: E402
+from scripts.page_parts import renewed, write  # noqa: E402
 
-BEGIN, END = "<!-- measured: written by scripts/speed_table.py -->", "<!-- /measured -->"
 LIST = ("planning", "harness", *ROWS)
 SHORT = 7  # digits of a commit
 VERDICTS = {"missed": "**missed**"}
@@ -87,15 +86,6 @@ def _shown(value: object) -> str:
     return "" if value is None else f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
-def renewed(page: str, measured: str) -> str:
-    """The page with the table between its marks."""
-    before, mark, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not mark or not end:
-        raise SystemExit(f"error: the page has no marks {BEGIN} ... {END}")
-    return f"{before}{BEGIN}\n{measured}\n{END}{after}"
-
-
 def main(source: Path, page: Path) -> None:
     """Rewrite the page. Raises UserError for a file that is not one of `bench`."""
     if not source.is_file():
@@ -108,10 +98,11 @@ def main(source: Path, page: Path) -> None:
             raise UserError(
                 f"{source}: row {name}: measured: expected its device and end; measure it again"
             )
-    text = renewed(page.read_text(encoding="utf-8"), table(rows))
-    temporary = page.with_name(f".{os.getpid()}.{page.name}")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(page)
+    try:
+        text = renewed(page.read_text(encoding="utf-8"), {"measured": lambda: table(rows)})
+    except ValueError as error:
+        raise UserError(f"{page}: {error}") from None
+    write(page, text)
 
 
 if __name__ == "__main__":

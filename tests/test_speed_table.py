@@ -60,7 +60,7 @@ def test_below_the_table_stands_where_the_rows_come_from(script):
 
 
 def test_the_list_is_that_of_the_page(script):
-    page = (ROOT / "docs/speed.md").read_text().partition(script.BEGIN)[0]
+    page = (ROOT / "docs/speed.md").read_text().partition("<!-- made: ")[0]
     assert [line.split("`")[1] for line in page.splitlines() if line.startswith("| `")] == [
         *script.ROWS,
         *("planning", "harness"),
@@ -94,17 +94,17 @@ def test_a_page_that_is_not_there_is_refused(script, tmp_path):
         script.main(ROOT / "reports/measured/bench-cpu.json", tmp_path / "none.md")
 
 
-def test_only_what_stands_between_the_marks_is_written(script):
-    page = f"a\n{script.BEGIN}\nold\n{script.END}\nb\n"
-    once = script.renewed(page, "new")
-    assert once == f"a\n{script.BEGIN}\nnew\n{script.END}\nb\n"
-    with pytest.raises(SystemExit, match="no marks"):
-        script.renewed("a", "new")
+def test_a_page_without_the_part_is_refused(script, tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("a")
+    with pytest.raises(script.UserError, match=r"page\.md: the page has no part"):
+        script.main(ROOT / "reports/measured/bench-cpu.json", page)
+    assert page.read_text() == "a"
 
 
 def test_the_page_shows_the_file(script):
     rows = json.loads((ROOT / "reports/measured/bench-cpu.json").read_text())["rows"]
     page = (ROOT / "docs/speed.md").read_text()
-    assert script.renewed(page, script.table(rows)) == page, (
+    assert script.renewed(page, {"measured": lambda: script.table(rows)}) == page, (
         "run: python scripts/speed_table.py reports/measured/bench-cpu.json docs/speed.md"
     )

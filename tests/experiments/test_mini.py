@@ -10,6 +10,7 @@ from r3cnn.catalogue import REPO, load_catalogue, load_scale
 from r3cnn.config import load_config, resolve
 from r3cnn.reuse import differing_keys
 from reports.load import load_results
+from scripts import page_parts
 
 MEASURED = REPO / "reports" / "measured" / "mini"
 TRAINED = sorted(path.parent for path in MEASURED.glob("trainings/*/seed*/manifest.json"))
@@ -79,8 +80,8 @@ def script():
 )
 def test_the_pages_show_what_came_out(script, page, parts):
     text = (REPO / page).read_text()
-    assert [found[2] for found in script.PART.finditer(text)] == parts
-    assert script.renewed(text, load_results(MEASURED)) == text, (
+    assert list(page_parts.parts(text)) == parts
+    assert script.renewed(text, script.makers(load_results(MEASURED))) == text, (
         "run: python scripts/mini_tables.py"
     )
 

@@ -34,11 +34,11 @@ def test_an_outdated_page_would_be_noticed(script, monkeypatch):
     monkeypatch.setattr(script, "rooms", lambda: "```mermaid\n```")
     found = script.drawn(page)
     assert found != page
-    assert found.count("<!-- drawn: ") == found.count("<!-- end -->") == 3
+    assert found.count("<!-- made: ") == found.count("<!-- end -->") == 3
 
 
 def test_every_rule_and_every_module_is_drawn(fresh):
-    flow = fresh.partition("<!-- drawn: flow -->")[2].partition("<!-- end -->")[0]
+    flow = fresh.partition("<!-- made: flow -->")[2].partition("<!-- end -->")[0]
     for rule in ("shapes", "check", "resolve", "train", "predict", "score", "measure", "report"):
         assert f'  {rule}(["{rule}<br/>' in flow
     assert "{" not in flow.replace("```mermaid", "")  # every wildcard has its sign

@@ -1,0 +1,31 @@
+"""The parts of a page that a script beside this one writes: from `<!-- made: NAME -->` to `<!-- end -->`."""
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+PART = re.compile(r"<!-- made: (\w+) -->\n(.*?)<!-- end -->", re.DOTALL)
+
+
+def parts(page: str) -> dict[str, str]:
+    """The text of each part that stands on the page."""
+    return {found[1]: found[2] for found in PART.finditer(page)}
+
+
+def renewed(page: str, makers: Mapping[str, Callable[[], str]]) -> str:
+    """The page with its parts made anew. Raises ValueError where it holds none, or one that nothing makes."""
+    if not (held := parts(page)):
+        raise ValueError("the page has no part <!-- made: NAME --> ... <!-- end -->")
+    if unknown := held.keys() - makers.keys():
+        raise ValueError(f"the page has a part {min(unknown)}, expected {', '.join(makers)}")
+    return PART.sub(
+        lambda found: f"<!-- made: {found[1]} -->\n{makers[found[1]]()}\n<!-- end -->", page
+    )
+
+
+def write(path: Path, text: str) -> None:
+    """Put the text there at once, or not at all."""
+    temporary = path.with_name(f".{os.getpid()}.{path.name}")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)
