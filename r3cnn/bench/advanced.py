@@ -22,7 +22,7 @@ def predict(
     """Prediction image by image; the outputs of the heads are compared first."""
     images = Images(width, height, count)
     cfg = config("r3_advanced", images, scale)
-    detector, batches = _shaken(predictor(cfg)), batches_of(cfg)
+    detector, batches = shaken(predictor(cfg)), batches_of(cfg)
     loops = [cfg.r3cnn.loops_trained]
     one_by_one = repeated(lambda data: predict_batch(detector, data, loops), batches)
     watch = Stopwatch(detector.roi_head.bbox_head)
@@ -81,7 +81,7 @@ def train(rounds: int = 3, images: Images | None = None, scale: str = "paper") -
     return row("training step, advanced, fp32", "the direct form", in_turn(ways, rounds))
 
 
-def _shaken(detector: nn.Module) -> nn.Module:
+def shaken(detector: nn.Module) -> nn.Module:
     """Draws the Non-Local blocks' last projections, which start at zero and would hide the others."""
     with torch.no_grad(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)

@@ -65,7 +65,7 @@ def options(cfg: Config, rounds: int = 3) -> dict:
 def ways_of(cfg: Config) -> dict[str, Way]:
     """The ways by name, all with the same weights."""
     loops = cfg.r3cnn.loops_trained
-    plain, direct, last = (advanced._shaken(predictor(cfg)) for _ in range(3))
+    plain, direct, last = (advanced.shaken(predictor(cfg)) for _ in range(3))
     use_direct(direct)
     channels_last(use_direct(last))
     singles = batches_of(cfg)

@@ -1,5 +1,6 @@
 """Scale mini is what was measured: the kept results are of the settings and data that it has now."""
 
+import dataclasses
 import importlib.util
 import json
 import re
@@ -23,6 +24,13 @@ def test_mini_is_hard_enough_and_scored_on_enough_images():
     assert shapes["train"] >= 2000
     assert shapes["val"] >= 500
     assert shapes["objects"][1] > 1
+
+
+def test_the_variant_differs_in_the_learning_rate_alone():
+    variant = load_scale("mini_lr005")
+    assert variant.lr == 0.02 / 16 * SCALE.batch  # the paper's, for an image
+    same = dataclasses.replace(variant, name=SCALE.name, path=SCALE.path, lr=SCALE.lr)
+    assert same == SCALE
 
 
 def test_the_kept_results_are_of_the_data_that_mini_asks_for():

@@ -8,7 +8,7 @@ from r3cnn import catalogue
 from r3cnn.catalogue import config_chain, load_catalogue, load_scale
 from r3cnn.errors import UserError
 
-SCALES = ("smoke", "mini", "paper")
+SCALES = ("smoke", "mini", "mini_lr005", "paper")
 INC = (0.5, 0.6, 0.7)
 TINY = """
 seeds: [0]
