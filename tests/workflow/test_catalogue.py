@@ -263,7 +263,9 @@ def test_a_schedule_that_a_scale_lacks_is_named(tmp_path):
 
 
 def test_an_unknown_scale_is_named_with_the_known_ones():
-    with pytest.raises(UserError, match=r"'smok'; expected one of mini, mini_lr005, paper, smoke \(did you m"):
+    with pytest.raises(
+        UserError, match=r"'smok'; expected one of mini, mini_lr005, paper, smoke \(did you m"
+    ):
         load_scale("smok")
 
 

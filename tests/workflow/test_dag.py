@@ -160,7 +160,11 @@ def broken_model(tree):
     ("prepare", "config", "expected"),
     [
         (None, "scal=mini", "--config scal: unknown key; expected one of scale, data, catalogue"),
-        (None, "scale=smok", "unknown scale 'smok'; expected one of mini, mini_lr005, paper, smoke (did you"),
+        (
+            None,
+            "scale=smok",
+            "unknown scale 'smok'; expected one of mini, mini_lr005, paper, smoke (did you",
+        ),
         (None, "data=nowhere", "--config data: there is no folder nowhere; expected COCO"),
         (None, "scale=paper", "scales/paper.yaml: data.folder: there is no folder data/coco"),
         (
