@@ -10,8 +10,6 @@ from mmengine.utils import import_modules_from_strings
 from .errors import UserError
 from .files import sha256_of
 
-FAULTS = (ImportError, SyntaxError, NameError, AttributeError, KeyError, TypeError, ValueError)
-
 
 def add(cfg: Config, code: Path) -> None:
     """Import `code` now, and name it in the config for those who read that: its place and its checksum."""
@@ -67,12 +65,14 @@ def _load(code: Path) -> None:
         raise UserError(
             f"{code}: {name!r} is no name for a module, or another module's; rename the file"
         )
+    from . import models  # noqa: F401 - first, so that a name of theirs is refused here
+
     spec = importlib.util.spec_from_file_location(name, code)
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except FAULTS as error:
+    except Exception as error:  # whatever the user's code raises
         del sys.modules[name]
         raise UserError(
             f"{code}, line {_line(error, code)}: {type(error).__name__}: {error}; mend it"

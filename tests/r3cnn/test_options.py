@@ -80,3 +80,54 @@ def test_an_option_that_the_scale_overwrites_is_refused(key, value):
 def test_an_option_of_the_network_may_be_made_smaller():
     """The scale's rule for networks goes over what the option asks for."""
     require_kept(tiny.config("r3_naive_inc"), with_option("model.neck.out_channels", 512))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("model.roi_head.loop_weights", 1, "found 1, a number; expected a list of numbers, as the"),
+        ("model.roi_head.loop_weights", ["a"], "a list of texts; expected a list of numbers"),
+        ("model.roi_head.loop_weights", {"a": 1}, "a mapping; expected a list of numbers"),
+        ("model.neck", 5, "found 5, a number; expected a mapping"),
+        ("model.neck", {}, "type: missing; expected a class, as the FPN of the model"),
+        ("model.test_cfg.rcnn.score_thr", "high", "found 'high', a text; expected a number"),
+        (
+            "model.roi_head.mask_head.type",
+            "R3MaskHed",
+            "no class 'R3MaskHed' is registered (did you mean",
+        ),
+        (
+            "model.roi_head.mask_head.type",
+            "Qqqq",
+            "is registered; name one of mmdet's, or one of your",
+        ),
+        ("model.roi_head.mask_head.type", 5, "no class 5 is registered"),
+    ],
+)
+def test_a_value_of_another_kind_is_refused(key, value, expected):
+    with pytest.raises(UserError) as caught:
+        set_options(tiny.config("r3_naive_inc"), with_option(key, value))
+    message = str(caught.value)
+    assert message.startswith(f"experiments/paper.yaml: r3_naive_inc: options: {key}: ")
+    assert expected in message
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("model.test_cfg.rcnn.score_thr", 1),
+        ("model.neck.init_cfg", None),
+        ("model.roi_head.loop_weights", [1, 1, 1]),
+        ("model.roi_head.mask_head.type", "FCNMaskHead"),
+    ],
+)
+def test_a_value_of_the_same_kind_will_do(key, value):
+    cfg = tiny.config("r3_naive_inc")
+    set_options(cfg, with_option(key, value))
+
+
+def test_a_class_is_set_before_its_arguments():
+    options = {"model.neck.rfp_steps": 2, "model.neck.type": "NoNeck"}
+    with pytest.raises(UserError, match=r"options: model\.neck\.type: no class 'NoNeck'"):
+        set_options(tiny.config("r3_naive_inc"), tiny.entry("r3_naive_inc", options=options))

@@ -96,6 +96,10 @@ def test_an_edit_is_an_input_of_its_training(own):
         ("import no_such_module", "line 1: ModuleNotFoundError: No module named 'no_such_module'"),
         ("x = (", "line 1: SyntaxError: "),
         ("\nx = undefined", "line 2: NameError: "),
+        ("raise RuntimeError('no')", "line 1: RuntimeError: no"),
+        ("\n\nassert not 1, 'so'", "line 3: AssertionError: so"),
+        ("open('no/such/file')", "line 1: FileNotFoundError: "),
+        (HEAD.format(name="FCNMaskHead"), "line 5: KeyError: 'FCNMaskHead is already registered"),
     ],
 )
 def test_faults_of_the_code_are_named_with_their_line(own, line, expected):
