@@ -39,6 +39,7 @@ class Chart:
     caption: str
     frame: pd.DataFrame
     setting: Setting
+    view: str = ""  # of a scatter plot: which boxes' IoUs
 
     @property
     def summary(self) -> str:
@@ -88,24 +89,21 @@ def _chart(name: str, entry: dict[str, Any], results: Results, setting: Setting)
     heat_map = entry["kind"] == HEAT_MAP
     frame = _cells(entry, results) if heat_map else _points(entry["view"], results)
     caption = " ".join(entry["caption"].split())
-    return Chart(name, entry["kind"], entry["title"], caption, frame, setting)
+    return Chart(
+        name, entry["kind"], entry["title"], caption, frame, setting, entry.get("view", "")
+    )
 
 
 def _cells(entry: dict[str, Any], results: Results) -> pd.DataFrame:
-    """AP of each training (in order) with each L_e."""
+    """AP of each training (in order) with each L_e; L_t is missing where the training has not run."""
     rows = []
-    for number, training in enumerate(entry["trainings"], 1):
+    for training in entry["trainings"]:
         trained = _loops_trained(results, training)
         rows += [
-            {
-                "training": training,
-                "L_t": trained or number,
-                "L_e": loops,
-                **_aps(results, training, loops),
-            }
+            {"training": training, "L_t": trained, "L_e": loops, **_aps(results, training, loops)}
             for loops in entry["loops"]
         ]
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows).astype({"L_t": "Int64"})
 
 
 def _points(view: str, results: Results) -> pd.DataFrame:
@@ -164,7 +162,10 @@ def render(chart: Chart) -> bytes:
         axes = figure.subplots(1, len(APS))
         for ax, name in zip(axes, APS, strict=True):
             ax.set_title(APS[name][1], loc="left")
-            (_draw_heat_map if chart.kind == HEAT_MAP else _draw_scatter)(ax, chart.frame, name)
+            if chart.kind == HEAT_MAP:
+                _draw_heat_map(ax, chart.frame, name)
+            else:
+                _draw_scatter(ax, chart.frame, name, chart.view)
         if chart.kind == SCATTER and len(chart.frame):
             names = chart.frame[["number", "training"]].itertuples(index=False)
             key = "\n".join(f"{number} {training}" for number, training in names)
@@ -174,14 +175,16 @@ def render(chart: Chart) -> bytes:
 
 
 def _draw_heat_map(ax: Axes, frame: pd.DataFrame, name: str) -> None:
-    """Rows of L_t, columns of L_e, the AP in each cell."""
-    wide = frame.pivot(index="L_t", columns="L_e", values=name).astype(float)
+    """A row for each training, columns of L_e, the AP in each cell."""
+    trained = frame.drop_duplicates("training").set_index("training")["L_t"]
+    wide = frame.pivot(index="training", columns="L_e", values=name).astype(float)
+    wide = wide.reindex(trained.index)
     values = wide.to_numpy()
     shown = np.ma.masked_invalid(values)
     ax.imshow(shown, cmap="cividis", aspect="auto")
     ax.grid(False)
     ax.set_xticks(range(len(wide.columns)), wide.columns)
-    ax.set_yticks(range(len(wide.index)), wide.index)
+    ax.set_yticks(range(len(wide.index)), _row_labels(trained))
     ax.set_xlabel("Loops in evaluation ($L_e$)")
     ax.set_ylabel("Loops in training ($L_t$)")
     middle = (shown.min() + shown.max()) / 2 if shown.count() else 0
@@ -194,9 +197,16 @@ def _draw_heat_map(ax: Axes, frame: pd.DataFrame, name: str) -> None:
         )
 
 
-def _draw_scatter(ax: Axes, frame: pd.DataFrame, name: str) -> None:
+def _row_labels(trained: pd.Series) -> list[str]:
+    """L_t, {training: L_t}; the trainings' ids where one has not run or two have the same."""
+    if trained.notna().all() and trained.is_unique:
+        return [str(loops) for loops in trained]
+    return [f"{id_} ({'not run' if pd.isna(loops) else loops})" for id_, loops in trained.items()]
+
+
+def _draw_scatter(ax: Axes, frame: pd.DataFrame, name: str, view: str) -> None:
     """One numbered point a training."""
-    ax.set_xlabel("Evenness of the sampled IoUs from 0.5 up (1: all alike)")
+    ax.set_xlabel(f"Evenness of the IoUs from 0.5 up, {view} (1: all alike)")
     ax.set_ylabel(APS[name][1])
     if frame.empty:
         ax.text(0.5, 0.5, "not run", transform=ax.transAxes, ha="center", color="#555555")

@@ -47,7 +47,31 @@ def test_the_heat_map_has_a_cell_for_each_evaluation(run: ResultFolder) -> None:
     ran = frame.dropna(subset=["box_AP"])
     cells = set(ran[["L_t", "L_e", "box_AP", "mask_AP"]].itertuples(index=False, name=None))
     assert cells == {(1, 1, 10, 5), (3, 3, 30, 15), (3, 5, 41, 31)}
-    assert frame["L_t"].unique().tolist() == [1, 2, 3, 4]
+    of = frame.drop_duplicates("training").set_index("training")["L_t"]
+    assert of.dropna().to_dict() == {"r3_1loop": 1, "r3_naive_inc": 3}
+    assert of.index.tolist() == ["r3_1loop", "r3_2loops", "r3_naive_inc", "r3_4loops"]
+
+
+def test_a_heat_map_of_trainings_with_the_same_loops(run: ResultFolder) -> None:
+    run.train("r3_naive_dec", loops_trained=3)
+    run.score("r3_naive_dec", 3, 0.2, 0.1)
+    chart = charts_of(run)["loops_grid"]
+    spec = load_spec(CONTROLS)
+    ids = ["r3_naive_inc", "r3_naive_dec", "r3_4loops"]
+    own = replace(spec, charts={"own": {**spec.charts["loops_grid"], "trainings": ids}})
+    results = load_results(run.path)
+    (found,) = build_charts(own, results, setting_of(results))
+    assert found.frame["training"].unique().tolist() == ids
+    drawn = render(found)
+    assert drawn != render(chart)
+    assert b"r3_naive_dec (3)" in drawn
+    assert b"r3_4loops (not run)" in drawn
+
+
+def test_a_scatter_plot_says_which_boxes(run: ResultFolder) -> None:
+    charts = charts_of(run)
+    assert b"from 0.5 up, sampled" in render(charts["balance"])
+    assert b"from 0.5 up, candidates" in render(charts["balance_candidates"])
 
 
 def test_an_ap_is_rounded_once(run: ResultFolder) -> None:
