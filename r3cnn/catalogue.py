@@ -72,11 +72,15 @@ class Training:
 
 @dataclasses.dataclass(frozen=True)
 class Catalogue:
-    """The trainings by id, each one's evaluation loops (L_e, ascending), and the file of tables."""
+    """The trainings by id, each one's evaluation loops (L_e, ascending), and the file of tables.
+
+    stated_in: the file that says with which loops a training is evaluated, of those that one does.
+    """
 
     trainings: dict[str, Training]
     evaluations: dict[str, tuple[int, ...]]
     tables: Path | None
+    stated_in: dict[str, Path]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -145,6 +149,7 @@ def load_catalogue(path: Path | str | None = None) -> Catalogue:
 
     trainings: dict[str, Training] = {}
     loops: dict[str, tuple[int, ...]] = {}
+    stated_in: dict[str, Path] = {}
     for file, part in parts:
         for id_, entry in part.get("trainings", {}).items():
             if id_ in trainings:
@@ -155,13 +160,14 @@ def load_catalogue(path: Path | str | None = None) -> Catalogue:
                 raise _duplicate(file, f"evaluations.{id_}", PAPER)
             if id_ not in trainings:
                 raise _unknown(file, f"evaluations.{id_}", "training", id_, trainings)
-            loops[id_] = tuple(sorted(entry["loops"]))
+            loops[id_], stated_in[id_] = tuple(sorted(entry["loops"])), file
     _require_trained(trainings)
     if not trainings:
         raise UserError(f"{shown(own)}: trainings: there are none; expected at least one")
     evaluations = {id_: loops.get(id_, (t.loops,)) for id_, t in trainings.items()}
     default = TABLES if paper or extends == "paper" else None
-    return Catalogue(trainings, evaluations, _tables(own, content.get("tables"), default))
+    tables = _tables(own, content.get("tables"), default)
+    return Catalogue(trainings, evaluations, tables, stated_in)
 
 
 def load_scale(name: Path | str) -> Scale:

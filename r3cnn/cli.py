@@ -145,10 +145,10 @@ def resolve(
     from .config import resolve as resolve_config
     from .files import write_atomically
 
-    entry, settings, loops = _entry(catalogue, training, scale)
+    known, entry, settings = _entry(catalogue, training, scale)
     checked = _read_checked_data(data_file) if data_file else None
     cfg = resolve_config(entry, settings, seed, checked, trunk)
-    require_loops(cfg, entry, loops)
+    require_loops(cfg, entry, known.evaluations[training], known.stated_in.get(training))
     write_atomically(out, cfg.pretty_text)
 
 
@@ -264,7 +264,7 @@ def measure(
 
     if (config is None) != (checkpoint is None):
         raise click.UsageError("--config and --checkpoint go together: speed needs a trained model")
-    entry, paper, own = _entry(catalogue, training, "paper")
+    known, entry, paper = _entry(catalogue, training, "paper")
     cfg = load_config(config) if config else None
     run(
         training,
@@ -272,7 +272,7 @@ def measure(
         out,
         cfg,
         checkpoint,
-        loops or own,
+        loops or known.evaluations[training],
         alone=not beside_others,
     )
 
@@ -328,14 +328,14 @@ def sources() -> None:
 
 
 def _entry(catalogue: Path | None, training: str, scale: str):
-    """A training of the catalogue, the scale, and the L_e with which it is evaluated."""
+    """The catalogue, a training of it, and the scale."""
     from .catalogue import load_catalogue, load_scale
     from .schema import choice
 
     known = load_catalogue(catalogue)
     if training not in known.trainings:
         raise UserError(f"--training {training}: unknown id; {choice(training, known.trainings)}")
-    return known.trainings[training], load_scale(scale), known.evaluations[training]
+    return known, known.trainings[training], load_scale(scale)
 
 
 def _read_checked_data(path: Path) -> dict:

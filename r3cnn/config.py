@@ -83,12 +83,18 @@ def _plain(cfg: Config) -> dict:
     return cfg._cfg_dict.to_dict()
 
 
-def require_loops(cfg: Config, training: Training, loops: Sequence[int]) -> None:
-    """Raise UserError where a model that does not loop is to be evaluated with other loops than its own."""
+def require_loops(
+    cfg: Config, training: Training, loops: Sequence[int], stated_in: Path | None
+) -> None:
+    """Raise UserError where a model that does not loop is to be evaluated with other loops than its own.
+
+    stated_in: the catalogue that states the loops; None where none does.
+    """
     own = cfg.r3cnn.loops_trained
     if "iou_thresholds" not in cfg.model.roi_head and list(loops) != [own]:
+        found = f"found {list(loops)}" if stated_in else "missing"
         raise UserError(
-            f"{shown(training.catalogue)}: evaluations: {training.id}: loops: found {list(loops)}; the model "
+            f"{shown(stated_in or training.catalogue)}: evaluations: {training.id}: loops: {found}; the model "
             f"{training.model!r} always runs {own}, expected [{own}]"
         )
 

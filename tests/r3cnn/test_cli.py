@@ -302,7 +302,12 @@ def test_resolve_asks_the_evaluation_too(tmp_path):
     options = ["--scale", "smoke", "--catalogue", catalogue, "--out", tmp_path / "x"]
     line = mistake("resolve", "--training", "mine", *options)
     assert line == (
-        f"{catalogue}: evaluations: mine: loops: found [1]; the model 'htc' always runs 3, expected [3]"
+        f"{catalogue}: evaluations: mine: loops: missing; the model 'htc' always runs 3, expected [3]"
+    )
+    catalogue.write_text("evaluations:\n  mask_1x: {loops: [2]}\n")
+    line = mistake("resolve", "--training", "mask_1x", *options)
+    assert line.startswith(
+        f"{catalogue}: evaluations: mask_1x: loops: found [2]; the model 'mask_r"
     )
 
 

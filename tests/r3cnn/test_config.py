@@ -2,6 +2,7 @@
 
 import itertools
 import re
+from pathlib import Path
 
 import pytest
 from mmengine.config import Config
@@ -244,11 +245,11 @@ def test_more_loops_than_weights():
 @pytest.mark.parametrize(("id_", "own"), [("mask_1x", 1), ("htc", 3)])
 def test_evaluation_loops_of_a_model_that_does_not_loop(id_, own):
     cfg = tiny.config(id_)
-    require_loops(cfg, tiny.entry(id_), [own])
-    expected = rf"paper\.yaml: evaluations: {id_}: loops: found \[2\]; .* always runs {own}"
+    require_loops(cfg, tiny.entry(id_), [own], None)
+    expected = rf"mine\.yaml: evaluations: {id_}: loops: found \[2\]; .* always runs {own}"
     with pytest.raises(UserError, match=expected):
-        require_loops(cfg, tiny.entry(id_), [2])
-    require_loops(tiny.config("r3_naive_inc"), tiny.entry("r3_naive_inc"), [1, 7])
+        require_loops(cfg, tiny.entry(id_), [2], Path("mine.yaml"))
+    require_loops(tiny.config("r3_naive_inc"), tiny.entry("r3_naive_inc"), [1, 7], None)
 
 
 @pytest.mark.parametrize("path", ["nowhere.json", "nowhere.py"])

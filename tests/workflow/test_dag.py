@@ -138,6 +138,10 @@ def table_without_evaluation(tree):
     tree.edit("reports/tables.yaml", "training: htc, loops: 3", "training: htc, loops: 4")
 
 
+def evaluation_taken_away(tree):
+    (tree.root / "own.yaml").write_text("evaluations: {mask_1x: {loops: [2]}}")
+
+
 def results_of_other_data(tree):
     file = tree.root / "results" / "smoke" / "data.json"
     file.parent.mkdir(parents=True)
@@ -181,6 +185,12 @@ def broken_model(tree):
             "scale=smoke",
             "reports/tables.yaml: table1, row 3: training htc with loops 4 is no evaluation of the "
             "catalogue; expected loops of (3,)",
+        ),
+        (
+            evaluation_taken_away,
+            "catalogue=own.yaml",
+            "tables.yaml: table1, row 1: training mask_1x with loops 1 is no evaluation of the catalogue; "
+            "expected loops of (2,), as own.yaml says, or more loops there",
         ),
         (
             results_of_other_data,

@@ -133,6 +133,8 @@ def require_evaluation(where, id, loops):
     made = CATALOGUE.evaluations.get(id, ())
     if loops not in made:
         known = f"expected loops of {made}" if made else choice(id, CATALOGUE.evaluations)
+        if id in CATALOGUE.stated_in:
+            known += f", as {shown(CATALOGUE.stated_in[id])} says, or more loops there"
         raise UserError(
             f"{shown(CATALOGUE.tables)}: {where}: training {id} with loops "
             f"{loops} is no evaluation of the catalogue; {known}"
