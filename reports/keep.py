@@ -20,17 +20,19 @@ KEPT = (
 )
 LOGS = "trainings/*/seed*/train.jsonl"
 EVERY = 20  # steps of a log between two that are kept
-_ELSEWHERE = re.compile(r"""["'](/(?!/)[^"'\s]*/[^"'\s]*)["']""")
+_ELSEWHERE = re.compile(r"""(?<![\w.:/\\])(/[^/\s"']+/[^\s"']*)""")
 
 
 def keep(results: Path, out: Path) -> list[Path]:
     """Copy what the report reads of every finished training from `results` to `out`, beside what is there.
 
     Logs are thinned to every 20th step. Raises: ReportError where a file holds a path of this machine, or
-    where `out` holds results on other data, or a training of the same name with another config.
+    where `out` lies in the run or holds results on other data, or a training of the same name with another config.
     """
     if not (results / "data.json").is_file():
         raise ReportError(f"{results}: no data.json; expected the folder of a run, results/<name>")
+    if out.resolve().is_relative_to(results.resolve()):
+        raise ReportError(f"--out {out}: lies in the run {results}; choose a folder elsewhere")
     _require_same_data(results, out)
     _require_same_configs(results, out)
     files = []
@@ -60,9 +62,10 @@ def _finished(results: Path) -> Iterator[Path]:
 
 
 def _require_same_data(results: Path, out: Path) -> None:
+    found = read_json(results / "data.json").get("splits")
     if not (out / "data.json").is_file():
         return
-    found, expected = (read_json(folder / "data.json").get("splits") for folder in (results, out))
+    expected = read_json(out / "data.json").get("splits")
     if found != expected:
         raise ReportError(
             f"{out}/data.json: splits: these are results on other data than {results}; choose another --out, "

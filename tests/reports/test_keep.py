@@ -97,12 +97,45 @@ def test_what_was_kept_before_stays(run: ResultFolder, tmp_path: Path) -> None:
     assert {path: path.stat().st_mtime_ns for path in out.rglob("*") if path.is_file()} == before
 
 
-def test_a_path_of_the_machine_is_refused(run: ResultFolder, tmp_path: Path) -> None:
-    run.write("trainings/mask_1x/seed0/config.py", "root = '/elsewhere/mine/data'\n")
-    with pytest.raises(
-        ReportError, match=r"config.py: holds the path /elsewhere/mine/data of this machine"
-    ):
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ("root = '/elsewhere/mine/data'", "/elsewhere/mine/data"),
+        ("root = '/elsewhere/John Doe/data'", "/elsewhere/John"),
+        ("command = 'python /elsewhere/mine/foo.py --x'", "/elsewhere/mine/foo.py"),
+        ("command = 'a --root=/elsewhere/mine'", "/elsewhere/mine"),
+    ],
+)
+def test_a_path_of_the_machine_is_refused(run: ResultFolder, tmp_path: Path, text, path) -> None:
+    run.write("trainings/mask_1x/seed0/config.py", text + "\n")
+    with pytest.raises(ReportError, match=rf"config.py: holds the path {path} of this machine"):
         keep(run.path, tmp_path / "kept")
+
+
+@pytest.mark.parametrize(
+    "text", ["a = 'https://one.org/two/three'", "a = 'one/two/three'", "a = 1 / 2 / 3", "a = '/'"]
+)
+def test_what_only_looks_like_a_path_may_stand(run: ResultFolder, tmp_path: Path, text) -> None:
+    run.write("trainings/mask_1x/seed0/config.py", text + "\n")
+    assert keep(run.path, tmp_path / "kept")
+
+
+@pytest.mark.parametrize("inside", [".", "kept"])
+def test_a_run_is_not_kept_inside_itself(run: ResultFolder, inside) -> None:
+    log = run.path / "trainings/mask_1x/seed0/train.jsonl"
+    before = log.read_text()
+    with pytest.raises(
+        ReportError, match=r"--out .*: lies in the run .*; choose a folder elsewhere"
+    ):
+        keep(run.path, run.path / inside)
+    assert log.read_text() == before
+
+
+def test_a_broken_data_json_is_not_kept(run: ResultFolder, tmp_path: Path) -> None:
+    run.write("data.json", "{")
+    with pytest.raises(ReportError, match=r"data\.json"):
+        keep(run.path, tmp_path / "kept")
+    assert not (tmp_path / "kept").exists()
 
 
 def test_results_on_other_data_are_refused(run: ResultFolder, tmp_path: Path) -> None:
