@@ -52,6 +52,8 @@ def roles(column: Column) -> tuple[str, ...]:
     """The sub-columns of a column: three where the paper has a number."""
     if column.kind == "constant":
         return ("constant",)
+    if column.kind == "difference":
+        return ("difference",)
     return ("paper", "ours", "difference") if column.published else ("ours",)
 
 
@@ -59,6 +61,8 @@ def pieces(column: Column, cell: Cell) -> list[Piece]:
     """A cell's texts, one for each sub-column, in Unicode."""
     if column.kind == "constant":
         return [Piece(cell.text, "constant")]
+    if column.kind == "difference":
+        return [_compared(cell)]
     if cell.ours is None:
         missing = "not run" if cell.status == NOT_RUN else _no_value(column)
         ours = Piece(missing, "ours", absent=True, column=column)
@@ -217,6 +221,14 @@ def environment() -> Environment:
         "seconds": _seconds,
     }
     return env
+
+
+def _compared(cell: Cell) -> Piece:
+    """A difference of two rows; nothing where the row stands against none."""
+    if cell.ours is None:
+        return Piece(NOT_RUN if cell.status == NOT_RUN else "", "difference", absent=True)
+    interval = "({} to {})".format(*map(signed, cell.interval)) if cell.interval else ""
+    return Piece(signed(cell.ours.mean), "difference", spread=interval)
 
 
 def _no_value(column: Column) -> str:

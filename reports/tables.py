@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pandas as pd
 
-from reports.bootstrap import cell_interval
+from reports.bootstrap import POINTS, SEED_SPREAD, cell_interval, difference_interval
 from reports.load import Results
 from reports.numbers import Number, difference, published_number, summarise, verdict
 from reports.provenance import OTHER_SOURCES, UNKNOWN, given_weights, row_sources
@@ -17,6 +17,11 @@ GIVEN = "§"
 INTERVALS = (
     "The 95 % intervals beside our APs come from 1,000 resamples of the validation images; they do "
     "not hold the spread of seeds."
+)
+DIFFERENCES = (
+    "A difference is that of the row and the one that it is compared with, paired over the images; its 95 % "
+    "interval is moved out at both ends by the spread of seeds, with one seed by that known from elsewhere, "
+    f"{SEED_SPREAD} × √2 = {SEED_SPREAD * 2**0.5:.2f}."
 )
 EXACT = (
     "Parameters and sizes are computed from the paper's own models, at every scale: a difference of 0 "
@@ -112,8 +117,12 @@ class Table:
         judged = any(column.compare == "ap" for column in self.columns)
         if judged or self.setting.meaningless:
             lines.append(self.setting.meaning)
-        if any(cell.interval for row in self.rows for cell in row.cells.values()):
-            lines.append(INTERVALS)
+        kinds = {column.kind for column in self.columns if self._with_interval(column.name)}
+        lines += [
+            text
+            for kind, text in (("score", INTERVALS), ("difference", DIFFERENCES))
+            if kind in kinds
+        ]
         if any(cell.paper_rank for row in self.rows for cell in row.cells.values()):
             lines.append("In each column the best is bold, the second best underlined.")
         if any(column.compare == "exact" and column.published for column in self.columns):
@@ -126,6 +135,9 @@ class Table:
                 "The paper's speed and memory are those of V100 GPUs; they are not judged."
             )
         return (*lines, *self.general_notes)
+
+    def _with_interval(self, column: str) -> bool:
+        return any(row.cells[column].interval for row in self.rows)
 
     @property
     def source_notes(self) -> tuple[tuple[str, str], ...]:
@@ -280,6 +292,8 @@ def _cell(
     if column.kind == "constant":
         constants = {"loops": row.loops, "training": row.training} | row.constants
         return Cell(text=str(constants[column.key]))
+    if column.kind == "difference":
+        return _compared(column, row, results)
     paper = published_number(row.published.get(column.published, ""))
     values = frame.loc[frame["metric"] == column.key, "value"].dropna().tolist()
     if not values:
@@ -291,6 +305,31 @@ def _cell(
     delta = difference(ours.mean, paper)
     said = verdict(delta, column.compare, setting.comparable)
     return Cell(VALUE, paper, ours, delta, said, interval=interval)
+
+
+def _compared(column: Column, row: Row, results: Results) -> Cell:
+    """The row's AP less the other row's, with the interval where both were scored on the same images."""
+    if row.against is None:
+        return Cell(NO_VALUE)
+    own = (row.training, row.loops)
+    values = [_aps(results, *side, column.key) for side in (own, row.against)]
+    if not all(values):
+        return Cell(NOT_RUN)
+    found = difference_interval(results.resamples, own, row.against, column.key, *values)
+    means = [sum(of) / len(of) for of in values]
+    number = summarise([means[0] - means[1]], column.format)
+    if found is None:
+        return Cell(VALUE, None, number)
+    low, high = (
+        summarise([bound / POINTS], column.format).mean for bound in (found.low, found.high)
+    )
+    return Cell(VALUE, None, number, interval=(low, high))
+
+
+def _aps(results: Results, training: str, loops: int, metric: str) -> list[float]:
+    frame = results.frame
+    frame = frame[(frame["training"] == training) & (frame["metric"] == metric)]
+    return frame.loc[(frame["loops"] == loops).fillna(False), "value"].dropna().tolist()
 
 
 def _interval(column: Column, row: Row, results: Results) -> tuple[Decimal, Decimal] | None:

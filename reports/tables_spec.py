@@ -15,11 +15,12 @@ from reports.files import read_text, read_yaml
 DEFAULT_TABLES = Path(__file__).parent / "tables.yaml"
 SCHEMA = Path(__file__).parent / "schemas" / "tables.schema.yaml"
 OTHER = "other"
+OF_EACH_ROW = ("loops", "training", "against")  # columns of constants may show them
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column: its source (kind: score, measurement or constant; key) and its look."""
+    """A column: its source (kind: score, difference, measurement or constant; key) and its look."""
 
     name: str
     heading: str
@@ -33,7 +34,10 @@ class Column:
 
 @dataclass(frozen=True)
 class Row:
-    """A row: one evaluation, its constants, and the paper's numbers by the names of its CSV."""
+    """A row: one evaluation, its constants, and the paper's numbers by the names of its CSV.
+
+    against: the (training, loops) of the row that it is to be compared with.
+    """
 
     label: str
     training: str
@@ -41,6 +45,7 @@ class Row:
     constants: dict[str, Any] = field(default_factory=dict)
     published: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    against: tuple[str, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -130,7 +135,7 @@ def _table(path: Path, name: str, entry: dict[str, Any], notes: dict[str, str]) 
     rows = []
     for index, row in enumerate(entry["rows"]):
         at = f"{where}.rows.{index}"
-        rows.append(_row(at, row, columns, numbers))
+        rows.append(_row(at, row, columns, numbers, _against(at, row, entry["rows"])))
         _check_notes(at, row.get("notes", []), notes)
     _check_notes(where, entry.get("notes", []), notes)
     return TableSpec(
@@ -155,10 +160,11 @@ def _row(
     entry: dict[str, Any],
     columns: tuple[Column, ...],
     numbers: dict[int, dict[str, str]] | None,
+    against: tuple[str, int] | None,
 ) -> Row:
     constants = entry.get("constants", {})
     for column in columns:
-        if column.kind == "constant" and column.key not in {*constants, "loops", "training"}:
+        if column.kind == "constant" and column.key not in {*constants, *OF_EACH_ROW}:
             raise ReportError(
                 f"{where}.constants: no {column.key!r}, which the column {column.name!r} shows; "
                 "add it to the row"
@@ -181,10 +187,26 @@ def _row(
         entry["label"],
         entry["training"],
         entry["loops"],
-        constants,
+        {"against": entry.get("against", ""), **constants},
         published,
         tuple(entry.get("notes", [])),
+        against,
     )
+
+
+def _against(
+    where: str, entry: dict[str, Any], rows: list[dict[str, Any]]
+) -> tuple[str, int] | None:
+    """The evaluation of the row whose label the entry names."""
+    if "against" not in entry:
+        return None
+    found = [(row["training"], row["loops"]) for row in rows if row["label"] == entry["against"]]
+    if len(found) != 1:
+        raise ReportError(
+            f"{where}.against: {len(found) or 'no'} row{'s' * (len(found) > 1)} of this table with the label "
+            f"{entry['against']!r}; expected the label of one row"
+        )
+    return found[0]
 
 
 def _check_notes(where: str, names: list[str], notes: dict[str, str]) -> None:
