@@ -30,7 +30,7 @@ doctor: $(READY) ## check installation, machine and data, and say what to do: AR
 plan: $(READY) ## what the trainings will cost: SCALE=paper ARGS="--gpus 8 --price 2.5 --watts 400"
 	@$(run) python -m r3cnn estimate --scale $(SCALE) $(ARGS)
 
-reproduce: $(READY) ## the whole paper in miniature: all trainings, tables, figure, report
+reproduce: $(READY) ## every row of the paper once at scale smoke: all trainings, tables, figure, report
 	@$(run) snakemake $$($(run) python scripts/device.py $(PROFILE)) $(ARGS)
 	@echo "The report: $(REPORT)"
 

@@ -18,11 +18,15 @@ CHECKSUM = "{sha256 of the weights}"  # known after they are written
 LEVEL = (2.5, 97.5)
 SHOWN = ("bbox.AP", "bbox.AP50", "bbox.AP75", "segm.AP", "segm.AP50", "segm.AP75")
 HEADINGS = ("Box AP", "AP50", "AP75", "Mask AP", "AP50", "AP75")
+SHAPES = (
+    "Trained on generated shapes with a small network, to see the paper's claims in miniature. It "
+    "knows those shapes only, and nothing of photographs."
+)
 LIMITS = {
     "smoke": "Trained for some dozens of iterations to prove that everything runs. **Its APs mean nothing, and "
     "it finds next to nothing.**",
-    "mini": "Trained on generated shapes with a small network, to see the paper's claims in miniature. It "
-    "knows those shapes only, and nothing of photographs.",
+    "mini": SHAPES,
+    "mini_lr005": SHAPES,
     "paper": "Trained as in the paper. One seed: another one may differ by some tenths of a point of AP.",
 }
 GENERATED = (

@@ -25,8 +25,10 @@ PAGES = ("README.md", "docs/mini.md")
 
 def claims(results: Results) -> list[str]:
     """Each claim, judged on what is kept and on the paper's own numbers."""
+    seeds = {seed for _, seed, _ in results.score_provenance}
+    words = "one seed" if len(seeds) == 1 else f"up to {len(seeds)} seeds"
     return [
-        "| claim | | `mini`, one seed | the paper's own numbers |",
+        f"| claim | | `mini`, {words} | the paper's own numbers |",
         "|---|---|---|---|",
         *(
             f"| {one.claim.name} | {one.claim.text} | {one.ours} | {one.paper} |"
@@ -67,19 +69,26 @@ def _catalogue() -> list[str]:
 
 
 def _seconds(results: Results, training: str) -> str:
-    """Over a training's attempts; nothing where the first rows did not record it yet."""
-    path = results.folder / "trainings" / training / "seed0" / "manifest.json"
-    spent = [one.get("cpu_seconds") for one in json.loads(path.read_text())["attempts"]]
-    return f"{sum(spent):.0f}" if spent and None not in spent else ""
+    """Over a training's attempts, the mean over seeds; nothing where the first rows did not record it yet."""
+    spent = []
+    for path in _of_seeds(results, training, "manifest.json"):
+        seconds = [one.get("cpu_seconds") for one in json.loads(path.read_text())["attempts"]]
+        spent += [sum(seconds) if seconds and None not in seconds else None]
+    return f"{sum(spent) / len(spent):.0f}" if None not in spent else ""
 
 
 def _class_loss(results: Results, training: str) -> str:
     """Mean over the last steps of the classification loss of the first loop."""
-    path = results.folder / "trainings" / training / "seed0" / "train.jsonl"
-    lines = [json.loads(line) for line in path.read_text().splitlines()]
-    last = [line for line in lines if line["iteration"] > lines[-1]["iteration"] - LAST_STEPS]
-    values = [line.get("s0.loss_cls", line.get("loss_cls")) for line in last]
+    values = []
+    for path in _of_seeds(results, training, "train.jsonl"):
+        lines = [json.loads(line) for line in path.read_text().splitlines()]
+        last = [line for line in lines if line["iteration"] > lines[-1]["iteration"] - LAST_STEPS]
+        values += [line.get("s0.loss_cls", line.get("loss_cls")) for line in last]
     return f"{sum(values) / len(values):.2f}"
+
+
+def _of_seeds(results: Results, training: str, name: str) -> list[Path]:
+    return sorted((results.folder / "trainings" / training).glob(f"seed*/{name}"))
 
 
 def makers(results: Results) -> dict[str, Callable[[], str]]:

@@ -1,4 +1,4 @@
-"""The whole paper in miniature: what `make reproduce` leaves behind."""
+"""Every row of the paper, very small: what `make reproduce` leaves behind."""
 
 import csv
 import json
