@@ -12,18 +12,21 @@ from .catalogue import Training
 from .errors import UserError
 from .schema import choice, shown
 
-EMPTY_LIST = "list of nothing"
 # what mmengine reads beside the wrapper's own arguments
 BESIDE_OPTIM_WRAPPER = {"constructor", "paramwise_cfg"}
 
 
 def set_options(cfg: Config, training: Training) -> None:
-    """Set keys like model.roi_head.mask_flow_in_training, classes first: the other keys are their arguments.
+    """Set keys like model.roi_head.mask_flow_in_training.
 
-    Raises UserError for a key that nothing reads, a class that is not there, a value of another kind.
+    Whole mappings before keys inside them, a class before its arguments. Raises UserError for a key that
+    nothing reads, a class that is not there, a value of another kind.
     """
-    for key in sorted(training.options, key=lambda key: not key.endswith(".type")):
+    for key in sorted(
+        training.options, key=lambda key: (key.count("."), not key.endswith(".type"))
+    ):
         value = training.options[key]
+        where = f"{shown(training.catalogue)}: {training.id}: options: {key}"
         *parents, name = key.split(".")
         node: Any = cfg
         for part in parents:
@@ -35,9 +38,9 @@ def set_options(cfg: Config, training: Training) -> None:
             if name not in taken:
                 raise _unknown(training, key, name, [*_keys(node), *taken])
         elif name == "type":
-            _require_class(training, key, node[name], value)
+            _require_class(where, node[name], value)
         else:
-            _require_kind(training, key, node[name], value)
+            _require_like(where, node[name], value)
         node[name] = value
 
 
@@ -73,61 +76,64 @@ def _taken(node: Any) -> list[str]:
 
 
 def _registry_of(kind: str) -> Registry | None:
-    """Where a class is registered: with the models, tasks, datasets or optimizers."""
+    """Where a class is registered: with the models, or else anywhere."""
     from mmdet import registry
 
     from . import models  # noqa: F401 - registers this project's
 
-    known = (
-        registry.MODELS,
-        registry.TASK_UTILS,
-        registry.DATASETS,
-        registry.OPTIM_WRAPPERS,
-        registry.OPTIMIZERS,
-    )
-    return next((one for one in known if one.get(kind)), None)
+    others = [one for one in vars(registry).values() if isinstance(one, Registry)]
+    return next((one for one in (registry.MODELS, *others) if one.get(kind)), None)
 
 
-def _require_class(training: Training, key: str, found: Any, wanted: Any) -> None:
+def _require_class(where: str, found: Any, wanted: Any) -> None:
     """The class takes another's place, so it is registered where that one is."""
     registry = _registry_of(found) if isinstance(found, str) else None
     if registry is None or (isinstance(wanted, str) and registry.get(wanted)):
         return
     names = {name for one in (registry, registry.parent) if one for name in one.module_dict}
     close = difflib.get_close_matches(str(wanted), sorted(names), n=1)
-    raise UserError(
-        f"{shown(training.catalogue)}: {training.id}: options: {key}: no class {wanted!r} is registered"
-        + (
-            f" (did you mean {close[0]}?)"
-            if close
-            else "; name one of mmdet's, or one of your `code`"
-        )
-    )
+    remedy = f" (did you mean {close[0]}?)" if close else "; name one of mmdet's, or of your `code`"
+    raise UserError(f"{where}: no class {wanted!r} is registered{remedy}")
 
 
-def _require_kind(training: Training, key: str, found: Any, wanted: Any) -> None:
-    """A mapping stays a mapping, a list of numbers one of numbers; nothing (null) may stand anywhere."""
-    if None in (found, wanted):
+def _require_like(where: str, found: Any, wanted: Any) -> None:
+    """The value may stand in the other's place; nothing (null) may stand anywhere."""
+    if found is None or wanted is None:
         return
-    kinds = [_kind(value) for value in (found, wanted)]
-    if kinds[0] != kinds[1] and not (kinds[0].startswith("list") and kinds[1] == EMPTY_LIST):
+    if not _alike(found, wanted):
         raise UserError(
-            f"{shown(training.catalogue)}: {training.id}: options: {key}: found {wanted!r}, a {kinds[1]}; "
-            f"expected a {kinds[0]}, as the {found!r} of the model"
+            f"{where}: found {wanted!r}, a {_kind(wanted)}; expected a {_kind(found)}, as the {found!r} "
+            "of the model"
         )
-    if isinstance(found, dict) and "type" in found and "type" not in wanted:
-        raise UserError(
-            f"{shown(training.catalogue)}: {training.id}: options: {key}: type: missing; "
-            f"expected a class, as the {found['type']} of the model"
-        )
+    if isinstance(found, dict) and isinstance(wanted, dict) and "type" in found:
+        if "type" not in wanted:
+            raise UserError(
+                f"{where}: type: missing; expected a class, as the {found['type']} of the model"
+            )
+        _require_class(f"{where}: type", found["type"], wanted["type"])
+
+
+def _alike(found: Any, wanted: Any) -> bool:
+    """Of one kind, or what mmdet takes for it: several for one, one mapping or text for several."""
+    several, own = isinstance(found, list | tuple), isinstance(wanted, list | tuple)
+    if several and own:
+        return not found or not wanted or _kinds(wanted) <= _kinds(found)
+    if own:
+        return not wanted or _kinds(wanted) == {_kind(found)}
+    if several:
+        return _kind(wanted) in ("mapping", "text") and _kinds(found) <= {_kind(wanted)}
+    return _kind(found) == _kind(wanted)
+
+
+def _kinds(values: Iterable[Any]) -> set[str]:
+    return {_kind(value).partition(" ")[0] for value in values if value is not None}
 
 
 def _kind(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return f"list of {' and '.join(sorted(f'{kind}s' for kind in _kinds(value))) or 'nothing'}"
     if isinstance(value, dict):
         return "mapping"
-    if isinstance(value, list | tuple):
-        kinds = sorted({_kind(item) for item in value if item is not None})
-        return f"list of {' and '.join(kinds)}s" if kinds else EMPTY_LIST
     if isinstance(value, bool):
         return "boolean"
     return "number" if isinstance(value, int | float) else "text"

@@ -65,25 +65,28 @@ def _load(code: Path) -> None:
         raise UserError(
             f"{code}: {name!r} is no name for a module, or another module's; rename the file"
         )
-    from . import models  # noqa: F401 - first, so that a name of theirs is refused here
+    # first, so that a name of theirs is refused here
+    import mmdet.datasets
+    import mmdet.evaluation  # noqa: F401
+
+    from . import models  # noqa: F401
 
     spec = importlib.util.spec_from_file_location(name, code)
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:  # whatever the user's code raises
+    except (Exception, SystemExit) as error:  # whatever the user's code raises
         del sys.modules[name]
-        raise UserError(
-            f"{code}, line {_line(error, code)}: {type(error).__name__}: {error}; mend it"
-        ) from error
+        said = ": ".join(filter(None, [type(error).__name__, " ".join(str(error).split())]))
+        raise UserError(f"{code}, line {_line(error, code)}: {said}; mend it") from error
 
 
 def _is_file(found: str | None, code: Path) -> bool:
     return found is not None and Path(found).resolve() == code.resolve()
 
 
-def _line(error: Exception, code: Path) -> int | str:
+def _line(error: BaseException, code: Path) -> int | str:
     """The line of the file at which an error arose."""
     if isinstance(error, SyntaxError) and error.filename == str(code):
         return error.lineno or "?"

@@ -20,7 +20,9 @@ KEPT = (
 )
 LOGS = "trainings/*/seed*/train.jsonl"
 EVERY = 20  # steps of a log between two that are kept
-_ELSEWHERE = re.compile(r"""(?<![\w.:/\\])(/[^/\s"']+/[^\s"']*)""")
+_ELSEWHERE = re.compile(
+    r"""(?:^|[\s"'=,;(\[]|\\n|file://|\w:(?!//))(/[^/\s"']+/[^\s"']*)""", re.MULTILINE
+)
 
 
 def keep(results: Path, out: Path) -> list[Path]:

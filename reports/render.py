@@ -13,7 +13,7 @@ from markupsafe import Markup, escape
 from reports.errors import ReportError
 from reports.files import write_text
 from reports.numbers import signed
-from reports.tables import NOT_RUN, VALUE, Block, Cell, Table, TableRow
+from reports.tables import NO_OBJECTS, NOT_RUN, VALUE, Block, Cell, Table, TableRow
 from reports.tables_spec import Column
 
 FILE_FORMATS = ("csv", "md", "tex")
@@ -226,13 +226,13 @@ def environment() -> Environment:
 def _compared(cell: Cell) -> Piece:
     """A difference of two rows; nothing where the row stands against none."""
     if cell.ours is None:
-        return Piece(NOT_RUN if cell.status == NOT_RUN else "", "difference", absent=True)
+        return Piece(NOT_RUN if cell.status == NOT_RUN else cell.text, "difference", absent=True)
     interval = "({} to {})".format(*map(signed, cell.interval)) if cell.interval else ""
     return Piece(signed(cell.ours.mean), "difference", spread=interval)
 
 
 def _no_value(column: Column) -> str:
-    return "no objects" if column.kind == "score" else "not measured"
+    return NO_OBJECTS if column.kind == "score" else "not measured"
 
 
 def _csv_values(column: Column, cell: Cell, several: bool, ranged: bool) -> dict[str, object]:

@@ -13,6 +13,7 @@ from reports.setting import Setting, measured_on, run_command
 from reports.tables_spec import OTHER, Column, Row, Spec, TableSpec
 
 VALUE, NOT_RUN, NO_VALUE = "value", "not run", "no value"
+NO_OBJECTS = "no objects"
 GIVEN = "§"
 INTERVALS = (
     "The 95 % intervals beside our APs come from 1,000 resamples of the validation images; they do "
@@ -312,9 +313,11 @@ def _compared(column: Column, row: Row, results: Results) -> Cell:
     if row.against is None:
         return Cell(NO_VALUE)
     own = (row.training, row.loops)
+    if not {own, row.against} <= set(results.evaluations()):
+        return Cell(NOT_RUN)
     values = [_aps(results, *side, column.key) for side in (own, row.against)]
     if not all(values):
-        return Cell(NOT_RUN)
+        return Cell(NO_VALUE, text=NO_OBJECTS)
     found = difference_interval(results.resamples, own, row.against, column.key, *values)
     means = [sum(of) / len(of) for of in values]
     number = summarise([means[0] - means[1]], column.format)

@@ -206,6 +206,8 @@ def _against(
             f"{where}.against: {len(found) or 'no'} row{'s' * (len(found) > 1)} of this table with the label "
             f"{entry['against']!r}; expected the label of one row"
         )
+    if found[0] == (entry["training"], entry["loops"]):
+        raise ReportError(f"{where}.against: it is the same evaluation; name another row")
     return found[0]
 
 

@@ -5,7 +5,8 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-PART = re.compile(r"<!-- made: (\w+) -->\n(.*?)<!-- end -->", re.DOTALL)
+BEGIN, END = "<!-- made: ", "<!-- end -->"
+PART = re.compile(rf"{BEGIN}(\w+) -->\n(.*?){END}", re.DOTALL)
 
 
 def parts(page: str) -> dict[str, str]:
@@ -14,9 +15,13 @@ def parts(page: str) -> dict[str, str]:
 
 
 def renewed(page: str, makers: Mapping[str, Callable[[], str]]) -> str:
-    """The page with its parts made anew. Raises ValueError where it holds none, or one that nothing makes."""
+    """The page with its parts made anew. Raises ValueError for none, one without an end, or one unknown."""
     if not (held := parts(page)):
-        raise ValueError("the page has no part <!-- made: NAME --> ... <!-- end -->")
+        raise ValueError(f"the page has no part {BEGIN}NAME --> ... {END}")
+    if {page.count(BEGIN), page.count(END)} != {len(held)}:
+        raise ValueError(
+            f"each {BEGIN}NAME --> needs a line of its own, a name, and {END} behind it"
+        )
     if unknown := held.keys() - makers.keys():
         raise ValueError(f"the page has a part {min(unknown)}, expected {', '.join(makers)}")
     return PART.sub(

@@ -99,9 +99,22 @@ def test_an_option_of_the_network_may_be_made_smaller():
         (
             "model.roi_head.mask_head.type",
             "Qqqq",
-            "is registered; name one of mmdet's, or one of your",
+            "is registered; name one of mmdet's, or of your",
         ),
         ("model.roi_head.mask_head.type", 5, "no class 5 is registered"),
+        ("model.neck", {"type": "FPM"}, "type: no class 'FPM' is registered (did you mean "),
+        ("train_cfg.type", "Nonsense", "no class 'Nonsense' is registered"),
+        (
+            "val_evaluator.type",
+            "CocoMetrik",
+            "no class 'CocoMetrik' is registered (did you mean Coco",
+        ),
+        (
+            "model.roi_head.loop_weights",
+            [[1, 1], [1]],
+            "a list of lists; expected a list of numbers",
+        ),
+        ("model.backbone.norm_eval", 1, "a number; expected a boolean"),
     ],
 )
 def test_a_value_of_another_kind_is_refused(key, value, expected):
@@ -119,12 +132,35 @@ def test_a_value_of_another_kind_is_refused(key, value, expected):
         ("model.test_cfg.rcnn.score_thr", 1),
         ("model.neck.init_cfg", None),
         ("model.roi_head.loop_weights", [1, 1, 1]),
+        ("model.roi_head.loop_weights", []),
         ("model.roi_head.mask_head.type", "FCNMaskHead"),
+        ("model.roi_head.bbox_roi_extractor.roi_layer.output_size", [7, 7]),
+        ("model.train_cfg.rcnn.mask_size", [28, 28]),
+        ("model.backbone.init_cfg", [{"type": "Kaiming", "layer": "Conv2d"}]),
+        ("val_evaluator.metric", "bbox"),
+        ("model.data_preprocessor.mean", (0, 0, 0)),
     ],
 )
 def test_a_value_of_the_same_kind_will_do(key, value):
     cfg = tiny.config("r3_naive_inc")
     set_options(cfg, with_option(key, value))
+
+
+def test_an_empty_list_of_the_model_may_be_filled():
+    cfg = tiny.config("r3_naive_inc")
+    cfg.custom_hooks = []
+    hooks = [{"type": "EmptyCacheHook"}]
+    set_options(cfg, with_option("custom_hooks", hooks))
+    assert cfg.custom_hooks == hooks
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_whole_mapping_is_set_before_keys_inside_it(turned):
+    options = {"model.neck": {**tiny.config("r3_naive_inc").model.neck}, "model.neck.type": "PAFPN"}
+    cfg = tiny.config("r3_naive_inc")
+    options = dict(reversed(options.items())) if turned else options
+    set_options(cfg, tiny.entry("r3_naive_inc", options=options))
+    assert cfg.model.neck.type == "PAFPN"
 
 
 def test_a_class_is_set_before_its_arguments():

@@ -99,6 +99,13 @@ def test_an_edit_is_an_input_of_its_training(own):
         ("raise RuntimeError('no')", "line 1: RuntimeError: no"),
         ("\n\nassert not 1, 'so'", "line 3: AssertionError: so"),
         ("open('no/such/file')", "line 1: FileNotFoundError: "),
+        ("raise SystemExit(3)", "line 1: SystemExit: 3; mend it"),
+        ("raise RuntimeError('a\\n b')", "line 1: RuntimeError: a b; mend it"),
+        ("assert 0", "line 1: AssertionError; mend it"),
+        (
+            "from mmdet.registry import DATASETS\nDATASETS.register_module('CocoDataset')(dict)",
+            "line 2: KeyError: 'CocoDataset is already registered",
+        ),
         (HEAD.format(name="FCNMaskHead"), "line 5: KeyError: 'FCNMaskHead is already registered"),
     ],
 )

@@ -75,6 +75,12 @@ def test_without_equal_images_there_is_no_interval(smoke: ResultFolder, tables: 
     assert DIFFERENCES not in table.statements
 
 
+def test_where_there_are_no_objects_it_says_so(smoke: ResultFolder, tables: Path) -> None:
+    tables.write_text(TABLES.replace("bbox.AP}", "bbox.APx}"))
+    scored(smoke)
+    assert "| no objects |" in render(built(tables, smoke), "md")
+
+
 @pytest.mark.parametrize("missing", ["mask_1x", "r3_naive_inc"])
 def test_both_rows_must_have_run(smoke: ResultFolder, tables: Path, missing) -> None:
     scored(smoke)
@@ -87,9 +93,18 @@ def test_both_rows_must_have_run(smoke: ResultFolder, tables: Path, missing) -> 
 
 @pytest.mark.parametrize(
     ("change", "found"),
-    [(("against: One", "against: Two"), "no row"), (("label: Other", "label: One"), "2 rows")],
+    [
+        (("against: One", "against: Two"), "rows.1.against: no row of this"),
+        (("label: Other", "label: One"), "rows.1.against: 2 rows of this"),
+        (("against: One", "against: Other"), "rows.1.against: it is the same evaluation"),
+        (
+            ("AP}, format: percent", "AP}, format: decimal"),
+            "columns.1.format: 'percent' was expected",
+        ),
+        (("AP}, format", "AP}, published: x, format"), "columns.1: False schema does not allow"),
+    ],
 )
 def test_a_row_stands_against_one_other(tables: Path, change, found) -> None:
     tables.write_text(TABLES.replace(*change))
-    with pytest.raises(ReportError, match=rf"own.yaml: tables.own.rows.1.against: {found} of this"):
+    with pytest.raises(ReportError, match=rf"own.yaml: tables.own.{found}"):
         load_spec(tables)

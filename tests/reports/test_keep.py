@@ -104,6 +104,9 @@ def test_what_was_kept_before_stays(run: ResultFolder, tmp_path: Path) -> None:
         ("root = '/elsewhere/John Doe/data'", "/elsewhere/John"),
         ("command = 'python /elsewhere/mine/foo.py --x'", "/elsewhere/mine/foo.py"),
         ("command = 'a --root=/elsewhere/mine'", "/elsewhere/mine"),
+        ("a = 'file:///elsewhere/mine'", "/elsewhere/mine"),
+        ("a = 'host:/elsewhere/mine'", "/elsewhere/mine"),
+        ("a = 'text\\n/elsewhere/mine'", "/elsewhere/mine"),
     ],
 )
 def test_a_path_of_the_machine_is_refused(run: ResultFolder, tmp_path: Path, text, path) -> None:
@@ -113,7 +116,18 @@ def test_a_path_of_the_machine_is_refused(run: ResultFolder, tmp_path: Path, tex
 
 
 @pytest.mark.parametrize(
-    "text", ["a = 'https://one.org/two/three'", "a = 'one/two/three'", "a = 1 / 2 / 3", "a = '/'"]
+    "text",
+    [
+        "a = 'https://one.org/two/three'",
+        "a = 's3://one/*/two/three'",
+        "a = 'one/two/three'",
+        "a = 'one (copy)/two/three'",
+        "a = '*/seed0/train.jsonl'",
+        "a = '{id}/seed0/x.json'",
+        "a = '(train|val)/images/x'",
+        "a = 1 / 2 / 3",
+        "a = '/'",
+    ],
 )
 def test_what_only_looks_like_a_path_may_stand(run: ResultFolder, tmp_path: Path, text) -> None:
     run.write("trainings/mask_1x/seed0/config.py", text + "\n")

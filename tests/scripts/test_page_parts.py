@@ -22,6 +22,21 @@ def test_a_page_without_parts_and_a_part_without_a_maker_are_refused():
         renewed(PAGE, {"one": str})
 
 
+@pytest.mark.parametrize(
+    "page",
+    [
+        "<!-- made: one -->\nold\nmine\n<!-- made: two -->\nold\n<!-- end -->\n",
+        "<!-- made: one -->\n<!-- end -->\n<!-- made: two-b -->\n<!-- end -->\n",
+        "<!-- made: one -->\n<!-- end -->\n<!-- made: two -->\r\n<!-- end -->\n",
+        "<!-- made: one -->\n<!-- end -->\n<!-- end -->\n",
+        "<!-- made: one -->\n<!-- end -->\n<!-- made: one -->\n<!-- end -->\n",
+    ],
+)
+def test_a_mark_that_does_not_fit_is_refused(page):
+    with pytest.raises(ValueError, match="needs a line of its own"):
+        renewed(page, {"one": str, "two": str})
+
+
 def test_a_page_is_replaced_whole(tmp_path):
     page = tmp_path / "page.md"
     page.write_text("long text")
