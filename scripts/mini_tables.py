@@ -15,6 +15,9 @@ from r3cnn.catalogue import load_catalogue  # noqa: E402 - the project is not in
 from reports.claims import judge  # noqa: E402
 from reports.claims_spec import load_claims  # noqa: E402
 from reports.load import Results, load_results  # noqa: E402
+from reports.render import pieces  # noqa: E402
+from reports.setting import setting_of  # noqa: E402
+from reports.tables import build_table  # noqa: E402
 from reports.tables_spec import load_spec  # noqa: E402
 from scripts.page_parts import renewed, write  # noqa: E402
 
@@ -23,18 +26,22 @@ LAST_STEPS = 180  # every 20th is kept
 PAGES = ("README.md", "docs/mini.md")
 
 
-def claims(results: Results) -> list[str]:
-    """Each claim, judged on what is kept and on the paper's own numbers."""
-    seeds = {seed for _, seed, _ in results.score_provenance}
-    words = "one seed" if len(seeds) == 1 else f"up to {len(seeds)} seeds"
+def claims(mini: Results, slower: Results) -> list[str]:
+    """Each claim, judged on what is kept at both learning rates and on the paper's own numbers."""
+    judged = [judge(load_claims(), load_spec(), results) for results in (mini, slower)]
     return [
-        f"| claim | | `mini`, {words} | the paper's own numbers |",
-        "|---|---|---|---|",
+        f"| claim | | `mini`, {_seeds(mini)} | `mini_lr005`, {_seeds(slower)} | the paper's own numbers |",
+        "|---|---|---|---|---|",
         *(
-            f"| {one.claim.name} | {one.claim.text} | {one.ours} | {one.paper} |"
-            for one in judge(load_claims(), load_spec(), results)
+            f"| {one.claim.name} | {one.claim.text} | {one.ours} | {other.ours} | {one.paper} |"
+            for one, other in zip(*judged, strict=True)
         ),
     ]
+
+
+def _seeds(results: Results) -> str:
+    seeds = {seed for _, seed, _ in results.score_provenance}
+    return "one seed" if len(seeds) == 1 else f"up to {len(seeds)} seeds"
 
 
 def rows(results: Results) -> list[str]:
@@ -55,6 +62,27 @@ def rows(results: Results) -> list[str]:
             cells = [training, _seconds(results, training), _class_loss(results, training)]
             first = " | ".join(cells) if loops == of_training[0] else "| |"
             lines.append(f"| {first} | {loops} | {box:.1f} | {mask:.1f} |")
+    return lines
+
+
+def differences(results: Results) -> list[str]:
+    """The controls that ran, each less the row that it is compared with, as the report's table has them."""
+    spec = load_spec(ROOT / "reports" / "controls.yaml")
+    table = build_table(spec.tables["controls"], spec.notes, results, setting_of(results), None)
+    lines = [
+        "| row | L_e | compared with | box AP | mask AP |",
+        "|---|---|---|---|---|",
+    ]
+    columns = {column.name: column for column in table.columns}
+    for row in table.rows:
+        found = [
+            pieces(columns[name], row.cells[name])[0]
+            for name in ("bbox_difference", "segm_difference")
+        ]
+        if row.cells["against"].text and not found[0].absent:
+            shown = " | ".join(f"{piece.text} {piece.spread}" for piece in found)
+            cells = (row.label, row.loops, row.cells["against"].text, shown)
+            lines.append(f"| {' | '.join(map(str, cells))} |")
     return lines
 
 
@@ -95,12 +123,13 @@ def makers() -> dict[str, Callable[[], str]]:
     """What makes each part of the two pages."""
     mini, slower = (load_results(KEPT / scale) for scale in ("mini", "mini_lr005"))
     made = {
-        "claims": (claims, mini),
+        "claims": (claims, mini, slower),
         "rows": (rows, mini),
+        "differences": (differences, mini),
         "left": (not_run, mini),
         "rows_lr005": (rows, slower),
     }
-    return {name: lambda of=of, on=on: "\n".join(of(on)) for name, (of, on) in made.items()}
+    return {name: lambda of=of, on=on: "\n".join(of(*on)) for name, (of, *on) in made.items()}
 
 
 def main() -> None:
