@@ -14,6 +14,7 @@ sys.path.insert(0, str(ROOT))
 from r3cnn.catalogue import load_catalogue  # noqa: E402 - the project is not installed
 from reports.claims import judge  # noqa: E402
 from reports.claims_spec import load_claims  # noqa: E402
+from reports.controls import build_charts  # noqa: E402
 from reports.load import Results, load_results  # noqa: E402
 from reports.render import pieces  # noqa: E402
 from reports.setting import setting_of  # noqa: E402
@@ -86,6 +87,13 @@ def differences(results: Results) -> list[str]:
     return lines
 
 
+def balance(results: Results) -> list[str]:
+    """How evenness goes with AP, as below the report's scatter plots."""
+    spec = load_spec(ROOT / "reports" / "controls.yaml")
+    charts = build_charts(spec, results, setting_of(results))
+    return [f"- {one.title}: {len(one.frame)} trainings.{one.ranks}" for one in charts if one.ranks]
+
+
 def not_run(results: Results) -> list[str]:
     """The trainings of the two catalogues that nothing is kept of."""
     ran = {training for training, _ in results.evaluations()}
@@ -126,6 +134,7 @@ def makers() -> dict[str, Callable[[], str]]:
         "claims": (claims, mini, slower),
         "rows": (rows, mini),
         "differences": (differences, mini),
+        "balance": (balance, mini),
         "left": (not_run, mini),
         "rows_lr005": (rows, slower),
     }

@@ -93,7 +93,10 @@ def script():
 
 @pytest.mark.parametrize(
     ("page", "parts"),
-    [("README.md", ["claims"]), ("docs/mini.md", ["rows", "differences", "rows_lr005", "left"])],
+    [
+        ("README.md", ["claims"]),
+        ("docs/mini.md", ["rows", "rows_lr005", "differences", "balance", "left"]),
+    ],
 )
 def test_the_pages_show_what_came_out(script, page, parts):
     text = (REPO / page).read_text()
