@@ -10,6 +10,7 @@ from mmengine.registry import Registry
 
 from .catalogue import Training
 from .errors import UserError
+from .registered import register_all
 from .schema import choice, shown
 
 # what mmengine reads beside the wrapper's own arguments
@@ -79,8 +80,7 @@ def _registry_of(kind: str) -> Registry | None:
     """Where a class is registered: with the models, or else anywhere."""
     from mmdet import registry
 
-    from . import models  # noqa: F401 - registers this project's
-
+    register_all()
     others = [one for one in vars(registry).values() if isinstance(one, Registry)]
     return next((one for one in (registry.MODELS, *others) if one.get(kind)), None)
 

@@ -9,6 +9,7 @@ from mmengine.utils import import_modules_from_strings
 
 from .errors import UserError
 from .files import sha256_of
+from .registered import register_all
 
 
 def add(cfg: Config, code: Path) -> None:
@@ -65,12 +66,7 @@ def _load(code: Path) -> None:
         raise UserError(
             f"{code}: {name!r} is no name for a module, or another module's; rename the file"
         )
-    # first, so that a name of theirs is refused here
-    import mmdet.datasets
-    import mmdet.evaluation  # noqa: F401
-
-    from . import models  # noqa: F401
-
+    register_all()  # first, so that a name of theirs is refused here
     spec = importlib.util.spec_from_file_location(name, code)
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
