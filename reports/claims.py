@@ -198,7 +198,10 @@ def _targets(claim: Claim, results: Results) -> list[str]:
 def _ours(check: Check, spreads: dict[str, float], results: Results) -> Outcome:
     if check.quantity in OF_HISTOGRAMS:
         return _of_histograms(check, spreads["histogram"], results)
-    left, right = _values(results, check, check.left), _values(results, check, check.right)
+    left, right = (
+        results.values(side.training, side.loops, check.metric)
+        for side in (check.left, check.right)
+    )
     if not left or not right:
         return Outcome(NOT_RUN)
     if check.quantity == "ratio":
@@ -212,14 +215,6 @@ def _ours(check: Check, spreads: dict[str, float], results: Results) -> Outcome:
         return Outcome(UNDECIDED, *means, means[0] - means[1], note=note)
     status = status_of(found.low, found.high, check.least, check.most)
     return Outcome(status, *means, found.value, found.low, found.high, found.single_seed)
-
-
-def _values(results: Results, check: Check, side: Side) -> list[float]:
-    frame = results.frame[
-        (results.frame["training"] == side.training) & (results.frame["metric"] == check.metric)
-    ]
-    frame = frame[frame["loops"].isna() | (frame["loops"] == side.loops).fillna(False)]
-    return [float(value) for value in frame["value"].dropna()]
 
 
 def _of_ratio(check: Check, spreads: dict[str, float], left: float, right: float) -> Outcome:

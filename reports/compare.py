@@ -56,7 +56,7 @@ def compare(first: Results, second: Results, metrics: Sequence[str]) -> list[Com
 
 
 def _compared(first: Results, second: Results, training: str, loops: int, metric: str) -> Compared:
-    values = [_values(results, training, loops, metric) for results in (first, second)]
+    values = [results.values(training, loops, metric) for results in (first, second)]
     means = [statistics.fmean(found) * 100 if found else None for found in values]
     differs = _differs(first, second, training, loops)
     if None in means:
@@ -72,16 +72,6 @@ def _compared(first: Results, second: Results, training: str, loops: int, metric
     )
     bounds = (found.low, found.high) if found else (None, None)
     return Compared(training, loops, metric, means[0], means[1], *bounds, differs)
-
-
-def _values(results: Results, training: str, loops: int, metric: str) -> list[float]:
-    frame = results.frame
-    rows = frame[
-        (frame["training"] == training)
-        & (frame["loops"] == loops).fillna(False)
-        & (frame["metric"] == metric)
-    ]
-    return [float(value) for value in rows["value"].dropna()]
 
 
 def _differs(first: Results, second: Results, training: str, loops: int) -> str:

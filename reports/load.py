@@ -58,6 +58,13 @@ class Results:
         """The (training, loops) that have a score, in order."""
         return sorted({(training, loops) for training, _, loops in self.score_provenance})
 
+    def values(self, training: str, loops: int, metric: str) -> list[float]:
+        """A metric of an evaluation, by seed; what is the training's own has no loops."""
+        frame = self.frame
+        frame = frame[(frame["training"] == training) & (frame["metric"] == metric)]
+        frame = frame[frame["loops"].isna() | (frame["loops"] == loops).fillna(False)]
+        return [float(value) for value in frame["value"].dropna()]
+
 
 def load_results(folder: Path, catalogue: str | None = None) -> Results:
     """Read scores, measurements, manifests and data.json of results/<name>. Raises: ReportError."""

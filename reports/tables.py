@@ -315,7 +315,7 @@ def _compared(column: Column, row: Row, results: Results) -> Cell:
     own = (row.training, row.loops)
     if not {own, row.against} <= set(results.evaluations()):
         return Cell(NOT_RUN)
-    values = [_aps(results, *side, column.key) for side in (own, row.against)]
+    values = [results.values(*side, column.key) for side in (own, row.against)]
     if not all(values):
         return Cell(NO_VALUE, text=NO_OBJECTS)
     found = difference_interval(results.resamples, own, row.against, column.key, *values)
@@ -327,12 +327,6 @@ def _compared(column: Column, row: Row, results: Results) -> Cell:
         summarise([bound / POINTS], column.format).mean for bound in (found.low, found.high)
     )
     return Cell(VALUE, None, number, interval=(low, high))
-
-
-def _aps(results: Results, training: str, loops: int, metric: str) -> list[float]:
-    frame = results.frame
-    frame = frame[(frame["training"] == training) & (frame["metric"] == metric)]
-    return frame.loc[(frame["loops"] == loops).fillna(False), "value"].dropna().tolist()
 
 
 def _interval(column: Column, row: Row, results: Results) -> tuple[Decimal, Decimal] | None:
