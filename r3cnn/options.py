@@ -26,8 +26,7 @@ def set_options(cfg: Config, training: Training) -> None:
     for key in sorted(
         training.options, key=lambda key: (key.count("."), not key.endswith(".type"))
     ):
-        value = training.options[key]
-        where = f"{shown(training.catalogue)}: {training.id}: options: {key}"
+        value, where = training.options[key], _where(training, key)
         *parents, name = key.split(".")
         node: Any = cfg
         for part in parents:
@@ -53,9 +52,13 @@ def require_kept(cfg: Config, training: Training) -> None:
             found = found[part] if _has(found, part) else None
         if found != wanted and not key.startswith("model."):
             raise UserError(
-                f"{shown(training.catalogue)}: {training.id}: options: {key}: found {wanted!r}, but the "
-                f"scale sets it to {found!r}; remove it, or use a scale of your own"
+                f"{_where(training, key)}: found {wanted!r}, but the scale sets it to {found!r}; "
+                "remove it, or use a scale of your own"
             )
+
+
+def _where(training: Training, key: str) -> str:
+    return f"{shown(training.catalogue)}: {training.id}: options: {key}"
 
 
 def _has(node: Any, name: str) -> bool:
@@ -155,6 +158,5 @@ def _arguments(kind: type) -> set[str]:
 
 def _unknown(training: Training, key: str, part: str, known: Iterable[str]) -> UserError:
     return UserError(
-        f"{shown(training.catalogue)}: {training.id}: options: {key}: the config has no {part!r}; "
-        f"{choice(part, sorted(set(known)))}"
+        f"{_where(training, key)}: the config has no {part!r}; {choice(part, sorted(set(known)))}"
     )

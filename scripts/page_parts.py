@@ -24,9 +24,7 @@ def renewed(page: str, makers: Mapping[str, Callable[[], str]]) -> str:
         )
     if unknown := held.keys() - makers.keys():
         raise ValueError(f"the page has a part {min(unknown)}, expected {', '.join(makers)}")
-    return PART.sub(
-        lambda found: f"<!-- made: {found[1]} -->\n{makers[found[1]]()}\n<!-- end -->", page
-    )
+    return PART.sub(lambda found: f"{BEGIN}{found[1]} -->\n{makers[found[1]]()}\n{END}", page)
 
 
 def write(path: Path, text: str) -> None:
