@@ -5,7 +5,7 @@ READY := $(VENV)/.ready
 PROFILE ?=
 REPORT := results/smoke/report/index.html
 SCALE ?= smoke
-BENCH ?= reports/measured/bench-cpu.json
+BENCH ?= measured/bench-cpu.json
 BUNDLE ?= build/bundle
 SNAKEFILES := Snakefile workflow
 export PYTHON
@@ -42,8 +42,8 @@ status: $(READY) ## which trainings are done, running, waiting or failed: SCALE=
 	@$(run) python -m r3cnn status --scale $(SCALE) $(ARGS)
 
 bench: $(READY) ## speed, each figure a ratio of two things timed in turn (about 25 minutes on a quiet machine)
-	@$(run) python workflow/scripts/bench.py planning --out $(BENCH)
-	@if [ -f $(REPORT) ]; then $(run) python workflow/scripts/bench.py harness results/smoke --out $(BENCH); \
+	@$(run) python scripts/bench_workflow.py planning --out $(BENCH)
+	@if [ -f $(REPORT) ]; then $(run) python scripts/bench_workflow.py harness results/smoke --out $(BENCH); \
 	else echo "no finished run in results/smoke: the row harness is left out (make reproduce)"; fi
 	@$(run) python -m r3cnn bench $(ARGS) --out $(BENCH)
 	@$(run) python scripts/speed_table.py $(BENCH) docs/speed.md
@@ -61,9 +61,10 @@ test-fast: $(READY) ## the tests that take seconds
 slurm-test: $(READY) ## start a two-node Slurm here (as root), disturb trainings on it, stop it
 	@$(run) python -m pytest -m slurm -rP $(ARGS)
 
-lint: $(READY) ## ruff, snakefmt and snakemake --lint; changes nothing
+lint: $(READY) ## ruff, mypy, snakefmt and snakemake --lint; changes nothing
 	@$(run) ruff check .
 	@$(run) ruff format --check .
+	@$(run) mypy
 	@$(run) snakefmt --check $(SNAKEFILES)
 	@$(run) snakemake --lint
 
@@ -72,6 +73,6 @@ format: $(READY) ## let ruff and snakefmt rewrite the sources
 	@$(run) ruff format .
 	@$(run) snakefmt $(SNAKEFILES)
 
-clean: ## remove caches and results/smoke; .venv and other results stay
-	rm -rf results/smoke .snakemake .pytest_cache .ruff_cache build *.egg-info
+clean: ## remove caches and results/smoke; .venv, other results and what Snakemake knows of them stay
+	rm -rf results/smoke .pytest_cache .ruff_cache .mypy_cache build *.egg-info
 	find . -name __pycache__ -type d -not -path './.venv/*' -prune -exec rm -rf {} +

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import click
 
-from reports.claims_spec import DEFAULT_CLAIMS
-from reports.errors import ReportError
-from reports.tables_spec import DEFAULT_TABLES
+from r3cnn.core.errors import UserError
+
+from .claims.spec import DEFAULT_CLAIMS
+from .tables.spec import DEFAULT_TABLES
 
 # The heavy imports stand in the commands, so that --help answers at once.
 
@@ -44,7 +45,7 @@ def _one_line_errors(command: Callable) -> Callable:
         try:
             for path in command(*args, **kwargs):
                 click.echo(path)
-        except ReportError as error:
+        except UserError as error:
             raise click.ClickException(str(error)) from error
 
     return wrapped
@@ -72,12 +73,12 @@ def cli(verbose: bool) -> None:
 @_one_line_errors
 def tables_command(tables: Path, only: tuple[str, ...], results: Path, out: Path) -> list[Path]:
     """Write every table, and the rows that no table names, as CSV, Markdown and LaTeX."""
-    from reports.load import load_results
-    from reports.provenance import present_sources
-    from reports.render import write_tables
-    from reports.setting import setting_of
-    from reports.tables import build_tables
-    from reports.tables_spec import load_spec
+    from .results.load import load_results
+    from .results.provenance import present_sources
+    from .results.setting import setting_of
+    from .tables.build import build_tables
+    from .tables.render import write_tables
+    from .tables.spec import load_spec
 
     spec = load_spec(tables)
     loaded = load_results(results)
@@ -85,7 +86,7 @@ def tables_command(tables: Path, only: tuple[str, ...], results: Path, out: Path
     names = [table.name for table in built]
     for name in only:
         if name not in names:
-            raise ReportError(f"--only {name}: {tables} has no such table; it has {names}")
+            raise UserError(f"--only {name}: {tables} has no such table; it has {names}")
     return write_tables([table for table in built if not only or table.name in only], out)
 
 
@@ -116,9 +117,9 @@ def figure2_command(
     results: Path, out: Path, assignment: str, view: str, iou_from: float
 ) -> list[Path]:
     """Draw Figure 2, the IoU of the training samples by loop, as SVG, PDF and PNG."""
-    from reports.figures import figure2_data, write_figure2
-    from reports.load import load_results
-    from reports.setting import setting_of
+    from .figures.figure2 import figure2_data, write_figure2
+    from .results.load import load_results
+    from .results.setting import setting_of
 
     loaded = load_results(results)
     data = figure2_data(loaded, setting_of(loaded), assignment, view, iou_from)
@@ -139,10 +140,10 @@ def claims_command(
     tables: Path, no_tables: bool, claims: Path, results: Path, out: Path
 ) -> list[Path]:
     """Write claims.csv: whether each claim of the paper holds, and by which cells."""
-    from reports.claims import judge, write_claims
-    from reports.claims_spec import load_claims
-    from reports.load import load_results
-    from reports.tables_spec import Spec, load_spec
+    from .claims.judge import judge, write_claims
+    from .claims.spec import load_claims
+    from .results.load import load_results
+    from .tables.spec import Spec, load_spec
 
     spec = Spec({}, {}) if no_tables else load_spec(tables)
     return [write_claims(judge(load_claims(claims), spec, load_results(results)), out)]
@@ -163,11 +164,11 @@ def html_command(
     tables: Path, no_tables: bool, claims: Path, catalogue: str | None, results: Path, out: Path
 ) -> list[Path]:
     """Write index.html, and beside it all tables and figures that it shows."""
-    from reports.claims_spec import load_claims
-    from reports.html import build_report, write_report
-    from reports.load import load_results
-    from reports.provenance import present_sources
-    from reports.tables_spec import Spec, load_spec
+    from .claims.spec import load_claims
+    from .page.html import build_report, write_report
+    from .results.load import load_results
+    from .results.provenance import present_sources
+    from .tables.spec import Spec, load_spec
 
     spec = Spec({}, {}) if no_tables else load_spec(tables)
     loaded = load_results(results, catalogue)
@@ -189,8 +190,8 @@ def compare_command(
     first: Path, second: Path, metrics: tuple[str, ...], out: Path | None
 ) -> list[str | Path]:
     """Set two result folders side by side: second minus first, with 95 % intervals."""
-    from reports.compare import compare, to_text, write_comparison
-    from reports.load import load_results
+    from .results.compare import compare, to_text, write_comparison
+    from .results.load import load_results
 
     rows = compare(load_results(first), load_results(second), metrics or ("bbox.AP", "segm.AP"))
     lines: list[str | Path] = [to_text(rows, str(first), str(second))]
@@ -199,14 +200,14 @@ def compare_command(
 
 @cli.command(
     "keep",
-    epilog="Example:  python -m reports keep --results results/mini --out reports/measured/mini",
+    epilog="Example:  python -m reports keep --results results/mini --out measured/mini",
 )
 @_results
 @_out
 @_one_line_errors
 def keep_command(results: Path, out: Path) -> list[Path]:
     """Copy the small files of a run, so that its report can be made without training."""
-    from reports.keep import keep
+    from .results.keep import keep
 
     return keep(results, out)
 
@@ -222,7 +223,7 @@ def keep_command(results: Path, out: Path) -> list[Path]:
 @_one_line_errors
 def pictures_command(tables: Path, table: str, results: Path, out: Path) -> list[Path]:
     """Write figure2.png and <table>.png, as the page looks in Chromium, for the README."""
-    from reports.pictures import write_pictures
+    from .page.pictures import write_pictures
 
     return write_pictures(tables, table, results, out)
 

@@ -22,7 +22,7 @@ PIECE=16777216
 absolute() { case $1 in /*) echo "$1" ;; *) echo "$root/$1" ;; esac }
 venv=$(absolute "${VENV:-.venv}")
 bundle=$(absolute "${BUNDLE:-build/bundle}")
-results=$(absolute "${OUT:-reports/measured}")
+results=$(absolute "${OUT:-measured}")
 work=${WORK:-$root/build/bench-gpu}
 site=$work/site
 
@@ -127,7 +127,7 @@ build() {
 }
 
 measure() {
-    local python=$venv/bin/python kept=$root/reports/measured/bench-gpu.json
+    local python=$venv/bin/python kept=$root/measured/bench-gpu.json
     mkdir -p "$results"
     # what was measured before comes along, so that it stays in the file
     if [ -f "$kept" ] && [ ! -f "$results/bench-gpu.json" ]; then cp "$kept" "$results"; fi

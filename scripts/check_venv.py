@@ -1,10 +1,8 @@
 """Checks a finished environment and says in one line what to do about what is wrong."""
 
 import sys
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from r3cnn.doctor import BROKEN, examine
+from r3cnn.runs.doctor import BROKEN, examine
 
 
 def main() -> int:

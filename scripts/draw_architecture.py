@@ -13,13 +13,22 @@ import tempfile
 from collections import defaultdict
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+from floors import FLOORS
+from page_parts import (
+    renewed,
+    write,
+)
 
-from scripts.page_parts import renewed, write  # noqa: E402 - the project is not installed
+from r3cnn.core.layout import CHECKOUT as ROOT
 
 PAGE = ROOT / "docs" / "architecture.md"
-PACKAGES = ("r3cnn", "r3cnn/data", "r3cnn/models", "reports")
+PACKAGES = tuple(
+    f"{package}/{room}"
+    for package, floors in FLOORS.items()
+    for floor in floors
+    for room in floor
+    if (ROOT / package / room).is_dir()
+)
 LIBRARIES = (
     "torch",
     "mmdet",
@@ -62,7 +71,7 @@ def imported(path: Path) -> set[str]:
 def files_of(package: str) -> list[Path]:
     """The Python files of a package, those of its subpackages left out; `workflow`: its rules."""
     folder = ROOT / package
-    return sorted(folder.rglob("*.smk") if package == "workflow" else folder.glob("*.py"))
+    return sorted(folder.rglob("*.smk" if package == "workflow" else "*.py"))
 
 
 def package_of(name: str) -> str | None:

@@ -4,25 +4,29 @@ python scripts/mini_tables.py
 """
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+from page_parts import (
+    renewed,
+    write,
+)
+from r3cnn_reports.claims.judge import judge
+from r3cnn_reports.claims.spec import load_claims
+from r3cnn_reports.figures.charts import build_charts
+from r3cnn_reports.results.load import (
+    Results,
+    load_results,
+)
+from r3cnn_reports.results.setting import setting_of
+from r3cnn_reports.tables.build import build_table
+from r3cnn_reports.tables.render import pieces
+from r3cnn_reports.tables.spec import load_spec
 
-from r3cnn.catalogue import load_catalogue  # noqa: E402 - the project is not installed
-from reports.claims import judge  # noqa: E402
-from reports.claims_spec import load_claims  # noqa: E402
-from reports.controls import build_charts  # noqa: E402
-from reports.load import Results, load_results  # noqa: E402
-from reports.render import pieces  # noqa: E402
-from reports.setting import setting_of  # noqa: E402
-from reports.tables import build_table  # noqa: E402
-from reports.tables_spec import load_spec  # noqa: E402
-from scripts.page_parts import renewed, write  # noqa: E402
+from r3cnn.catalogue.trainings import load_catalogue
+from r3cnn.core.layout import CHECKOUT as ROOT
 
-KEPT = ROOT / "reports" / "measured"
+KEPT = ROOT / "measured"
 LAST_STEPS = 180  # every 20th is kept
 PAGES = ("README.md", "docs/mini.md")
 

@@ -125,5 +125,6 @@ pip install --quiet -c "$pins" "$(pinned torch)"
 install_mmcv
 say "everything else"
 install_rest
+pip install --quiet --no-build-isolation --no-deps -e "$root"
 "$venv/bin/python" "$here/check_venv.py"
 say "done in $(($(date +%s) - started)) s: $venv"

@@ -1,19 +1,24 @@
 """Write the measured table of docs/speed.md from the file of `make bench`.
 
-python scripts/speed_table.py reports/measured/bench-cpu.json docs/speed.md
+python scripts/speed_table.py measured/bench-cpu.json docs/speed.md
 """
 
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+from page_parts import (
+    renewed,
+    write,
+)
 
-from r3cnn.bench.rows import ROWS  # noqa: E402 - the project is not installed
-from r3cnn.bench.table import BESIDE, read, verdict  # noqa: E402
-from r3cnn.errors import UserError  # noqa: E402
-from scripts.page_parts import renewed, write  # noqa: E402
+from r3cnn.bench.rows import ROWS
+from r3cnn.bench.table import (
+    BESIDE,
+    read,
+    verdict,
+)
+from r3cnn.core.errors import UserError
 
 LIST = ("planning", "harness", *ROWS)
 SHORT = 7  # digits of a commit

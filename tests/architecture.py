@@ -22,24 +22,6 @@ def within(name: str, modules: Set[str]) -> bool:
     return any(name == module or name.startswith(f"{module}.") for module in modules)
 
 
-def python_imports(source: str, package: str = "") -> list[str]:
-    """Dotted names that Python source imports anywhere; relative ones are resolved in package."""
-    names = []
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Import):
-            names += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            parents = package.split(".")[: len(package.split(".")) - node.level + 1]
-            base = ".".join([*(parents if node.level else []), *filter(None, [node.module])])
-            names += [f"{base}.{alias.name}" for alias in node.names]
-        elif isinstance(node, ast.Call) and node.args:
-            called = getattr(node.func, "attr", getattr(node.func, "id", ""))
-            argument = getattr(node.args[0], "value", None)
-            if called in ("import_module", "__import__") and isinstance(argument, str):
-                names.append(argument)
-    return names
-
-
 def smk_imports(source: str) -> list[str]:
     """Dotted names that a Snakefile imports, read from its import lines."""
     names = []

@@ -5,17 +5,27 @@ import subprocess
 import sys
 from pathlib import Path
 
+import floors
 import pytest
 
 from tests import architecture as look
 
 ROOT = Path(__file__).resolve().parent.parent
 FORBIDDEN = {
-    "r3cnn": {"snakemake", "pandas", "matplotlib", "jinja2", "reports", "workflow"},
+    "r3cnn": {
+        "snakemake",
+        "pandas",
+        "matplotlib",
+        "jinja2",
+        "reports",
+        "r3cnn_reports",
+        "workflow",
+    },
     "reports": {"torch", "mmdet", "mmcv", "mmengine", "snakemake", "r3cnn", "workflow"},
     "workflow": {"torch", "mmdet", "mmcv", "mmengine", "pandas", "matplotlib", "reports", "r3cnn"},
 }
-ALLOWED = {"workflow": {"r3cnn.catalogue", "r3cnn.errors"}}
+ALLOWED = {"workflow": {"r3cnn.catalogue", "r3cnn.core"}, "reports": {"r3cnn.core"}}
+CORE_MAY_USE = {*sys.stdlib_module_names, "yaml", "jsonschema", "r3cnn"}
 HEAVY = {"torch", "mmdet", "mmcv", "mmengine", "cv2", "pycocotools", "pandas", "matplotlib"}
 TEXT_LIMIT = 2_000_000
 
@@ -32,7 +42,7 @@ def imports_of(path: Path) -> list[str]:
     source = path.read_text(encoding="utf-8")
     if path.suffix != ".py":
         return look.smk_imports(source)
-    return look.python_imports(source, ".".join(path.relative_to(ROOT).parent.parts))
+    return floors.python_imports(source, ".".join(path.relative_to(ROOT).parent.parts))
 
 
 def breaches(room: str, files: list[Path]) -> list[str]:
@@ -76,7 +86,7 @@ def test_a_room_imports_nothing_of_the_others(room):
     assert breaches(room, files) == []
 
 
-def test_the_workflow_imports_the_catalogue_only():
+def test_the_workflow_imports_catalogue_and_core_only():
     files = snakefiles() + python_files("workflow")
     assert len(files) > 1, "workflow/ holds no rules"
     assert breaches("workflow", files) == []
@@ -85,6 +95,7 @@ def test_the_workflow_imports_the_catalogue_only():
 @pytest.mark.parametrize(
     ("room", "source"),
     [
+        ("r3cnn", "import r3cnn_reports"),
         ("r3cnn", "import os, pandas as pd"),
         ("r3cnn", "def f():\n    from matplotlib import pyplot"),
         ("r3cnn", "import importlib\nimportlib.import_module('snakemake.api')"),
@@ -93,7 +104,7 @@ def test_the_workflow_imports_the_catalogue_only():
     ],
 )
 def test_a_forbidden_import_is_found(room, source):
-    assert look.forbidden_imports(look.python_imports(source, room), FORBIDDEN[room])
+    assert look.forbidden_imports(floors.python_imports(source, room), FORBIDDEN[room])
 
 
 @pytest.mark.parametrize(
@@ -113,14 +124,18 @@ def test_a_forbidden_import_in_a_snakefile_is_found(source):
 
 
 def test_allowed_imports_pass():
-    names = look.smk_imports("from r3cnn.catalogue import x\nfrom r3cnn import errors\nimport os")
-    assert names == ["r3cnn.catalogue.x", "r3cnn.errors", "os"]
+    names = look.smk_imports(
+        "from r3cnn.catalogue import x\nfrom r3cnn.core import errors\nimport os"
+    )
+    assert names == ["r3cnn.catalogue.x", "r3cnn.core.errors", "os"]
     assert look.forbidden_imports(names, FORBIDDEN["workflow"], ALLOWED["workflow"]) == []
-    assert look.python_imports("from .box import Box", "r3cnn.models") == ["r3cnn.models.box.Box"]
-    assert look.python_imports("from .. import config", "r3cnn.models") == ["r3cnn.config"]
+    assert floors.python_imports("from .box import Box", "r3cnn.models") == ["r3cnn.models.box.Box"]
+    assert floors.python_imports("from .. import config", "r3cnn.models") == ["r3cnn.config"]
 
 
-@pytest.mark.parametrize("module", ["r3cnn.catalogue", "r3cnn.cli", "r3cnn.errors"])
+@pytest.mark.parametrize(
+    "module", ["r3cnn.catalogue.trainings", "r3cnn.cli.main", "r3cnn.core.errors"]
+)
 def test_the_light_modules_import_nothing_heavy(module):
     assert modules_loaded_by("-c", f"import {module}") & HEAVY == set()
 
@@ -133,6 +148,72 @@ def test_help_loads_nothing_heavy():
 
 def test_a_heavy_import_is_found():
     assert modules_loaded_by("-c", "import pycocotools.mask") & HEAVY == {"pycocotools"}
+
+
+def test_core_stands_on_the_standard_library_yaml_and_jsonschema():
+    files = sorted((ROOT / "r3cnn" / "core").glob("*.py"))
+    assert len(files) > 5
+    beyond = {
+        f"{path.name}: {name}"
+        for path in files
+        for name in imports_of(path)
+        if name.split(".")[0] not in CORE_MAY_USE
+    }
+    assert beyond == set()
+    loaded = modules_loaded_by("-c", "import " + ", ".join(f"r3cnn.core.{f.stem}" for f in files))
+    assert loaded & (HEAVY | {"numpy"}) == set()
+
+
+# ------------------------------------------------------------------------------------- floors
+
+
+@pytest.mark.parametrize("package", floors.FLOORS)
+def test_imports_run_down(package):
+    graph = floors.module_graph(ROOT / package)
+    assert len(graph) > 20
+    assert floors.uphill(floors.arrows(graph), floors.FLOORS[package]) == []
+    assert floors.cycles(graph) == []
+
+
+@pytest.mark.parametrize("package", floors.FLOORS)
+def test_every_room_stands_on_a_floor(package):
+    rooms = {path.name for path in (ROOT / package).iterdir() if any(path.glob("*.py"))}
+    assert rooms <= {room for floor in floors.FLOORS[package] for room in floor}
+
+
+def test_an_import_that_runs_up_is_found(tmp_path):
+    own = (("core",), ("data", "models"), ("cli",))
+    sources = {
+        "core/files": "",
+        "data/check": "from ..core import files",
+        "models/head": "def f():\n    from ..cli.main import main",
+        "cli/main": "from ..data.check import x\nfrom ..models import head",
+    }
+    for name, source in sources.items():
+        path = tmp_path / "house" / f"{name}.py"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(source)
+    graph = floors.module_graph(tmp_path / "house")
+    up = "house.models.head -> house.cli.main"
+    assert floors.uphill(floors.arrows(graph), own) == [up]
+    assert sorted(floors.cycles(graph)[0][:2]) == ["house.cli.main", "house.models.head"]
+    (tmp_path / "house/models/head.py").write_text("from house.data.check import x")
+    along = "house.models.head -> house.data.check"
+    graph = floors.module_graph(tmp_path / "house")
+    assert floors.uphill(floors.arrows(graph), own) == [along]
+    assert floors.cycles(graph) == []
+    assert "cli: stands on no floor" in floors.uphill(floors.arrows(graph), own[:2])
+
+
+def test_only_layout_knows_how_deep_a_file_lies():
+    deep = re.compile(r"__file__[^\n]*\.parents?\b")
+    found = [
+        str(path.relative_to(ROOT))
+        for room in ("r3cnn", "reports")
+        for path in python_files(room)
+        if deep.search(path.read_text(encoding="utf-8"))
+    ]
+    assert found == ["r3cnn/core/layout.py"]
 
 
 def test_experiments_hold_data_only():

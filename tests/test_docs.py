@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from r3cnn.catalogue import load_catalogue, load_scale
-from r3cnn.config import resolve
+from r3cnn.catalogue.scales import load_scale
+from r3cnn.catalogue.trainings import load_catalogue
+from r3cnn.config.resolve import resolve
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = ("docs/extending.md", "docs/tutorial.md", "docs/architecture.md", "README.md")

@@ -1,4 +1,4 @@
-"""docs/speed.md shows what reports/measured/bench-cpu.json holds."""
+"""docs/speed.md shows what measured/bench-cpu.json holds."""
 
 import importlib.util
 import json
@@ -91,20 +91,20 @@ def test_another_file_is_refused(tmp_path, text, message):
 
 def test_a_page_that_is_not_there_is_refused(script, tmp_path):
     with pytest.raises(script.UserError, match=r"none\.md: no such file"):
-        script.main(ROOT / "reports/measured/bench-cpu.json", tmp_path / "none.md")
+        script.main(ROOT / "measured/bench-cpu.json", tmp_path / "none.md")
 
 
 def test_a_page_without_the_part_is_refused(script, tmp_path):
     page = tmp_path / "page.md"
     page.write_text("a")
     with pytest.raises(script.UserError, match=r"page\.md: the page has no part"):
-        script.main(ROOT / "reports/measured/bench-cpu.json", page)
+        script.main(ROOT / "measured/bench-cpu.json", page)
     assert page.read_text() == "a"
 
 
 def test_the_page_shows_the_file(script):
-    rows = json.loads((ROOT / "reports/measured/bench-cpu.json").read_text())["rows"]
+    rows = json.loads((ROOT / "measured/bench-cpu.json").read_text())["rows"]
     page = (ROOT / "docs/speed.md").read_text()
     assert script.renewed(page, {"measured": lambda: script.table(rows)}) == page, (
-        "run: python scripts/speed_table.py reports/measured/bench-cpu.json docs/speed.md"
+        "run: python scripts/speed_table.py measured/bench-cpu.json docs/speed.md"
     )

@@ -7,9 +7,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..errors import UserError
+from ..core.errors import UserError
+from ..evaluation.predict import predict_batch
 from ..models.map_conv import map_conv, use_direct
-from ..predict import predict_batch
 from .models import Images, Step, batches_of, config, predictor, repeated, sample_fewer
 from .timing import in_turn, ratio, row
 

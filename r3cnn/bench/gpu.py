@@ -12,13 +12,14 @@ from pathlib import Path
 
 import torch
 
-from .. import provenance
-from ..catalogue import load_catalogue
-from ..errors import UserError
-from ..files import write_json
-from ..measure import GIB
-from ..predict import predict_batch
-from ..schema import choice
+from ..catalogue.trainings import load_catalogue
+from ..core import provenance
+from ..core.errors import UserError
+from ..core.files import write_json
+from ..core.schema import choice
+from ..evaluation.predict import predict_batch
+from ..weights import device
+from ..weights.size import GIB
 from .gpu_options import options
 from .gpu_table import render
 from .models import Images, Step, batches_of, config, predictor
@@ -56,7 +57,7 @@ def measure(
     wanted = _wanted(models)
     size, scale = _setting(size, scale)
     content = _content(out, size, scale)
-    origin = {**provenance.record(), "steps": steps, "images": images}
+    origin = {**device.record("prediction"), "steps": steps, "images": images}
     pictures = Images(*size, images, CLASSES)
     found: dict[str, list[dict]] = {}
     for number in range(ROUNDS):
@@ -98,7 +99,7 @@ def _content(out: Path, size: tuple[int, int], scale: str) -> dict:
         "size": "x".join(map(str, size)),
         "scale": scale,
         "classes": CLASSES,
-        "device": provenance.device_name(),
+        "device": device.device_name(),
         "memory_of": MEMORY if torch.cuda.is_available() else NO_MEMORY,
         "tf32_convolutions": torch.backends.cudnn.allow_tf32,
     }

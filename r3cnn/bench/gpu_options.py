@@ -13,9 +13,9 @@ from mmdet.models.roi_heads.roi_extractors import BaseRoIExtractor
 from mmengine.config import Config
 from torch import Tensor, nn
 
-from ..errors import UserError
+from ..core.errors import UserError
+from ..evaluation.predict import predict_batch
 from ..models.map_conv import use_direct
-from ..predict import predict_batch
 from . import advanced
 from .models import batches_of, predictor
 from .timing import in_turn, ratio

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from pycocotools import mask as rle
 
-from ..predict import SCHEMA
+from ..evaluation.predictions import SCHEMA
 
 WIDTH, HEIGHT = 640, 480
 CATEGORIES = 80

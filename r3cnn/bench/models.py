@@ -11,13 +11,15 @@ from mmengine.optim import build_optim_wrapper
 from torch import nn
 from torch.utils.data import DataLoader
 
-from ..building import build_detector, choose_device
-from ..catalogue import load_catalogue, load_scale
-from ..config import resolve
+from ..catalogue.scales import load_scale
+from ..catalogue.trainings import load_catalogue
+from ..config.resolve import resolve
 from ..data.check import check
 from ..data.loading import KeyedDataset, build_dataset, collate
-from ..data.shapes import SHAPES, generate
-from ..draws import SamplerTaps
+from ..data.synthetic.shapes import SHAPES, generate
+from ..training.sampling import SamplerTaps
+from ..weights.building import build_detector
+from ..weights.device import choose_device
 
 OBJECTS = (4, 12)  # in an image; COCO has seven on average
 TRAINED_ON = 8

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from ..errors import UserError
-from ..predict import predict_batch
+from ..core.errors import UserError
+from ..evaluation.predict import predict_batch
 from .models import Images, batches_of, config, predictor
 from .timing import in_turn, row
 

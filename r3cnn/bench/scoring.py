@@ -7,13 +7,13 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ..bootstrap import RESAMPLES, draw, resampled_metrics
-from ..matching import matches
-from ..score import hotcoco_metrics, pycocotools_metrics, require_equal
+from ..core.records import KINDS
+from ..evaluation.bootstrap import RESAMPLES, draw, resampled_metrics
+from ..evaluation.matching import matches
+from ..evaluation.metrics import hotcoco_metrics, pycocotools_metrics, require_equal
 from .made_up import scene
 from .timing import in_turn, row
 
-KINDS = ("bbox", "segm")
 SIZE = {"images": 5000, "objects": 36_000, "detections": 100}
 
 

@@ -9,9 +9,11 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from .. import provenance
-from ..errors import UserError
-from ..files import write_json
+from ..core import provenance
+from ..core.errors import UserError
+from ..core.files import write_json
+from ..core.layout import PACKAGE
+from ..weights import device
 
 NEEDED = {"what": str, "against": str, "ratio": (int, float)}
 BESIDE = (*NEEDED, "aim", "cpu_ratio", "times", "measured")
@@ -48,7 +50,7 @@ def verdict(row: Mapping) -> str:
 def add(path: Path, rows: Mapping[str, dict]) -> dict:
     """Write rows into the file, each with what measured it; rows of other names stay. Returns the content."""
     content = read(path)
-    origin = {**provenance.record(), "git_commit": _commit(path), "end": provenance.now()}
+    origin = {**device.record("training"), "git_commit": _commit(path), "end": provenance.now()}
     for name, row in rows.items():
         content["rows"][name] = {**row, "measured": origin}
     write_json(path, content)
@@ -66,7 +68,7 @@ def _commit(path: Path) -> str | None:
 
 
 def _git(*arguments: str) -> str:
-    command = ["git", "-C", str(provenance.PACKAGE), *arguments]
+    command = ["git", "-C", str(PACKAGE), *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from ..iou_histogram import BINS, IoUHistogram
+from ..training.iou_histogram import BINS, IoUHistogram
 from .models import Images, Step, config, sample_fewer
 from .timing import in_turn, row
 

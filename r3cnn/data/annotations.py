@@ -7,7 +7,7 @@ import math
 from pathlib import Path
 from typing import NamedTuple
 
-from r3cnn.errors import UserError
+from ..core.errors import UserError
 
 logger = logging.getLogger(__name__)
 

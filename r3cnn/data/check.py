@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NoReturn
 
-from r3cnn.data import SPLITS, annotation_file, image_folder
-from r3cnn.data.annotations import read, read_json
-from r3cnn.data.shapes import PARAMETERS
-from r3cnn.errors import UserError
+from ..core.errors import UserError
+from . import SPLITS, annotation_file, image_folder
+from .annotations import read, read_json
+from .synthetic.shapes import PARAMETERS
 
 logger = logging.getLogger(__name__)
 

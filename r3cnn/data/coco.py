@@ -6,11 +6,11 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from r3cnn.data import SPLITS, annotation_file
-from r3cnn.data.check import check
-from r3cnn.data.download import Wanted, download, require_right
-from r3cnn.errors import UserError
-from r3cnn.files import NO_ACCESS, NO_SPACE, replacing, writing
+from ..core.errors import UserError
+from ..core.files import NO_ACCESS, NO_SPACE, replacing, writing
+from . import SPLITS, annotation_file
+from .check import check
+from .download import Wanted, download, require_right
 
 log = logging.getLogger(__name__)
 

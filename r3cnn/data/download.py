@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from r3cnn.errors import UserError
-from r3cnn.files import NO_ACCESS, NO_SPACE, sha256_of, writing
+from ..core.errors import UserError
+from ..core.files import NO_ACCESS, NO_SPACE, sha256_of, writing
 
 log = logging.getLogger(__name__)
 

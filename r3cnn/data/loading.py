@@ -8,9 +8,10 @@ import torch
 from mmengine.registry import init_default_scope
 from torch.utils.data import DataLoader, Dataset
 
-from ..draws import key, seed_libraries
-from ..errors import UserError
-from ..files import sha256_of
+from ..core.errors import UserError
+from ..core.files import sha256_of
+from ..core.seeding import key
+from .seeding import seed_libraries
 
 
 class KeyedDataset(Dataset):

@@ -8,7 +8,7 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from mmdet.registry import TRANSFORMS
 
-from r3cnn.errors import UserError
+from ..core.errors import UserError
 
 
 @TRANSFORMS.register_module()

@@ -8,9 +8,9 @@ import sys
 
 import pytest
 
-from r3cnn.catalogue import REPO as ROOT
-from r3cnn.catalogue import SCALES
-from r3cnn.files import write_json
+from r3cnn.catalogue.scales import SCALES
+from r3cnn.core.files import write_json
+from r3cnn.core.layout import CHECKOUT as ROOT
 
 pytestmark = pytest.mark.slow
 SCALE = SCALES / "smoke.yaml"
@@ -40,7 +40,7 @@ def long_schedule(epochs: int, lr: float) -> str:
 def eight(tmp_path_factory):
     """Eight images that are training and validation set at once, checked."""
     from r3cnn.data.check import check
-    from r3cnn.data.shapes import generate
+    from r3cnn.data.synthetic.shapes import generate
 
     folder = tmp_path_factory.mktemp("eight") / "data"
     generate(folder, train=8, val=8, width=160, height=128, classes=6, seed=0)

@@ -21,12 +21,13 @@ evaluations:
 
 
 def test_the_paper_s_model_trains_on_real_images(shared, tmp_path):
-    from r3cnn.catalogue import load_catalogue, load_scale
-    from r3cnn.checkpoint import save
-    from r3cnn.config import resolve
+    from r3cnn.catalogue.scales import load_scale
+    from r3cnn.catalogue.trainings import load_catalogue
+    from r3cnn.config.resolve import resolve
     from r3cnn.data.check import check
-    from r3cnn.measure import checkpoint_size
-    from r3cnn.train import Trainer
+    from r3cnn.training.trainer import Trainer
+    from r3cnn.weights.checkpoint import save
+    from r3cnn.weights.size import checkpoint_size
 
     scale = dataclasses.replace(load_scale("paper"), batch=2, workers=0)
     entry = load_catalogue().trainings["r3_naive_inc"]

@@ -6,16 +6,19 @@ import json
 import re
 from pathlib import Path
 
+import page_parts
 import pytest
 
-from r3cnn.catalogue import REPO, load_catalogue, load_scale
-from r3cnn.config import load_config, resolve
-from r3cnn.reuse import differing_keys
-from reports.load import load_results
-from scripts import page_parts
+from r3cnn.catalogue.scales import load_scale
+from r3cnn.catalogue.trainings import load_catalogue
+from r3cnn.config.load import load_config
+from r3cnn.config.resolve import resolve
+from r3cnn.core.layout import CHECKOUT as REPO
+from r3cnn.training.reuse import differing_keys
+from reports.results.load import load_results
 
 SCALE = load_scale("mini")
-FOLDERS = [REPO / "reports" / "measured" / name for name in ("mini", "mini_lr005")]
+FOLDERS = [REPO / "measured" / name for name in ("mini", "mini_lr005")]
 MEASURED = FOLDERS[0]
 TRAINED = sorted(
     path.parent for of in FOLDERS for path in of.glob("trainings/*/seed*/manifest.json")

@@ -2,8 +2,9 @@
 
 import pytest
 
-from r3cnn.catalogue import load_catalogue, load_scale
-from r3cnn.config import resolve
+from r3cnn.catalogue.scales import load_scale
+from r3cnn.catalogue.trainings import load_catalogue
+from r3cnn.config.resolve import resolve
 
 CATALOGUE = load_catalogue()
 MASK = {"mask_1x", "mask_3x", "groie", "gcnet", "dcn"}
@@ -159,7 +160,7 @@ def test_thresholds_of_evaluation(training):
 
 
 def test_the_detector_takes_its_loops_from_the_config():
-    from r3cnn.building import build_detector
+    from r3cnn.weights.building import build_detector
 
     detector = build_detector(
         resolve(CATALOGUE.trainings["r3_4loops"], load_scale("paper"), seed=0), "meta"

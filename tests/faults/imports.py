@@ -6,12 +6,12 @@ import mmdet.models
 import torch
 from mmdet.utils import register_all_modules
 
-import r3cnn.cli
-import r3cnn.config
+import r3cnn.cli.main
+import r3cnn.config.resolve
+import r3cnn.evaluation.predict
+import r3cnn.evaluation.score
 import r3cnn.models
-import r3cnn.predict
-import r3cnn.score
-import r3cnn.train
+import r3cnn.training.trainer
 
 torch.set_num_threads(1)
 register_all_modules()

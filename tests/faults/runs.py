@@ -118,14 +118,14 @@ def _call(log: Path, function: Callable, arguments: tuple) -> None:
 
 def command(*arguments: object) -> None:
     """`python -m r3cnn ...`, in this process."""
-    from r3cnn.cli import main
+    from r3cnn.cli.main import main
 
     main([str(argument) for argument in arguments], standalone_mode=True)
 
 
 def train(run: Run, plant: Callable | None = None, *arguments: object) -> None:
     """`python -m r3cnn train`, with a fault planted in it; it is not bound to the server's life."""
-    from r3cnn import stopping
+    from r3cnn.training import stopping
 
     stopping.end_with_parent = lambda: None
     if plant:

@@ -23,7 +23,7 @@ def limit(size: int) -> None:
 
 def limited(size: int, *arguments: object) -> None:
     """A command that meets the limit once the network is loaded."""
-    from r3cnn import predict
+    from r3cnn.evaluation import predict
 
     def load(*of):
         limit(size)
@@ -84,7 +84,7 @@ def test_no_space_for_the_log(warm, undisturbed, tmp_path):
 
 def full_log() -> None:
     """The log goes to a device that is always full."""
-    from r3cnn.train_log import TrainLog
+    from r3cnn.training.log import TrainLog
 
     def begin(log, *arguments):
         original(log, *arguments)

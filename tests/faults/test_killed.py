@@ -18,22 +18,28 @@ CONTINUE = 85
 
 def at_losses(step: int) -> None:
     """Between forward and backward pass."""
-    _die_in("r3cnn.finite.require_finite_losses", lambda where, iteration, *_: iteration >= step)
+    _die_in(
+        "r3cnn.training.finite.require_finite_losses",
+        lambda where, iteration, *_: iteration >= step,
+    )
 
 
 def at_gradients(step: int) -> None:
     """Between the backward pass and the optimiser's step."""
-    _die_in("r3cnn.finite.require_finite_gradients", lambda where, iteration, *_: iteration >= step)
+    _die_in(
+        "r3cnn.training.finite.require_finite_gradients",
+        lambda where, iteration, *_: iteration >= step,
+    )
 
 
 def after_step(step: int) -> None:
     """Between a step and its checkpoint."""
-    _die_in("r3cnn.train.Trainer._any", lambda trainer, *_: trainer.step >= step)
+    _die_in("r3cnn.training.trainer.Trainer._any", lambda trainer, *_: trainer.step >= step)
 
 
 def in_log(step: int) -> None:
     """With half a line of the log written."""
-    from r3cnn.train_log import TrainLog
+    from r3cnn.training.log import TrainLog
 
     def half(log, line, *_):
         if line["iteration"] >= step:
@@ -77,7 +83,7 @@ def after_checkpoint(step: int) -> None:
 
 def in_publishing(_step: int) -> None:
     """With some of the results in place."""
-    _die_in("r3cnn.publishing.manifest", lambda *_: True)
+    _die_in("r3cnn.training.publishing.manifest", lambda *_: True)
 
 
 def _die_in(name: str, condition) -> None:
@@ -148,7 +154,7 @@ def test_killed_again_and_again(warm, undisturbed, tmp_path):
 
 def at_step(step: int, number: int) -> None:
     """Have the process send itself a signal in the middle of a step."""
-    from r3cnn import finite
+    from r3cnn.training import finite
 
     def signalled(where, iteration, *rest):
         if iteration == step:
@@ -174,7 +180,7 @@ def test_a_signal_is_answered_with_a_checkpoint(warm, undisturbed, tmp_path, nam
 
 def before_the_first_step(number: int) -> None:
     """A signal that comes while the training is still being built."""
-    from r3cnn.train import Trainer
+    from r3cnn.training.trainer import Trainer
 
     def resume(trainer):
         os.kill(os.getpid(), number)

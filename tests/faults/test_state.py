@@ -62,7 +62,7 @@ def test_a_finished_state_is_published_again_with_new_dates(warm, undisturbed, t
 
 def other_sources() -> None:
     """As if the sources had been edited since."""
-    from r3cnn import provenance
+    from r3cnn.core import provenance
 
     provenance.source_hash = lambda: "0" * 64
 
@@ -112,7 +112,7 @@ def slowly() -> None:
     """A trainer that takes its time."""
     import time
 
-    from r3cnn.train import Trainer
+    from r3cnn.training.trainer import Trainer
 
     def slow(*arguments):
         time.sleep(0.5)
@@ -124,7 +124,7 @@ def slowly() -> None:
 
 def quick_lease() -> None:
     """A heartbeat that tests can wait for."""
-    from r3cnn import lease
+    from r3cnn.training import lease
 
     lease.hold.__wrapped__.__defaults__ = (0.2,)
 
@@ -144,7 +144,7 @@ def test_a_signal_to_the_whole_job_does_not_end_the_loaders_first(
 
 def signal_to_all(step: int) -> None:
     """SIGTERM to this process and its workers in the middle of a step."""
-    from r3cnn import finite
+    from r3cnn.training import finite
 
     def signalled(where, iteration, *rest):
         if iteration == step:
@@ -180,7 +180,7 @@ def spoil(place: str, step: int) -> None:
     """Have a NaN appear in one iteration: in a loss, in a gradient behind a sound loss, or in a weight."""
     import torch
 
-    from r3cnn.train import Trainer
+    from r3cnn.training.trainer import Trainer
 
     def spoilt(trainer, *arguments):
         weight = trainer.detector.roi_head.bbox_head.fc_cls.weight
@@ -245,7 +245,7 @@ def ranked(run: Run, rank: int, port: int, *plant) -> None:
     """One of two processes, with the variables that torchrun sets."""
     os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE="2")
     os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
-    from r3cnn import train as module
+    from r3cnn.training import trainer as module
 
     start = module.distributed.start
     module.distributed.start = lambda launcher: start("pytorch")

@@ -55,7 +55,7 @@ def test_the_last_line_is_what_predict_and_score_say(warm, validated):
 
 def in_an_image(epoch: int, number: int) -> None:
     """In the middle of the images, die or get a signal."""
-    from r3cnn import validation
+    from r3cnn.training import validation
 
     def predict_batch(*arguments):
         calls.append(1)
@@ -76,7 +76,7 @@ def after_the_line(epoch: int, _number: int) -> None:
 
 
 def _die_around_the_line(epoch: int, after: bool) -> None:
-    from r3cnn.validation import Validation
+    from r3cnn.training.validation import Validation
 
     def write(validation):
         last = [line["epoch"] for line in validation.lines][-1:] == [epoch]

@@ -7,9 +7,10 @@ import torch
 from mmdet.models.task_modules.samplers import RandomSampler
 from torch import nn
 
-from r3cnn.building import build_detector
-from r3cnn.catalogue import load_catalogue, load_scale
-from r3cnn.config import resolve
+from r3cnn.catalogue.scales import load_scale
+from r3cnn.catalogue.trainings import load_catalogue
+from r3cnn.config.resolve import resolve
+from r3cnn.weights.building import build_detector
 from tests.parity import record, weights
 
 SAMPLES = (512, 32)  # RoIs asked for in the two training records

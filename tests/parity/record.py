@@ -11,7 +11,7 @@ from mmdet.models.task_modules.samplers import RandomSampler
 from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
-from . import inputs
+from tests.parity import inputs
 
 Record = dict[str, np.ndarray]
 MASK_HALVES = ("bbox", "mask")  # before and after a loop's refinement

@@ -12,8 +12,9 @@ from mmdet.models.task_modules.samplers import RandomSampler
 from mmdet.registry import TASK_UTILS
 from mmengine.structures import InstanceData
 
-from r3cnn.catalogue import load_catalogue, load_scale
-from r3cnn.config import resolve
+from r3cnn.catalogue.scales import load_scale
+from r3cnn.catalogue.trainings import load_catalogue
+from r3cnn.config.resolve import resolve
 from r3cnn.models import LargeKernelNonLocal2d, R3MaskHead
 from tests.parity import compare, inputs, port, record, weights
 

@@ -9,7 +9,7 @@ import pytest
 def shapes(tmp_path_factory: pytest.TempPathFactory) -> dict:
     """8 generated training images and 4 for validation, checked: the content of data.json."""
     from r3cnn.data.check import check
-    from r3cnn.data.shapes import generate
+    from r3cnn.data.synthetic.shapes import generate
 
     folder: Path = tmp_path_factory.mktemp("shapes") / "data"
     generate(folder, train=8, val=4, width=160, height=128, classes=6, seed=0)

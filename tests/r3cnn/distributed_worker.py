@@ -10,9 +10,9 @@ from pathlib import Path
 import torch
 from mmengine import dist
 
-from r3cnn import distributed
-from r3cnn.config import load_config
-from r3cnn.train import Trainer
+from r3cnn.config.load import load_config
+from r3cnn.training import distributed
+from r3cnn.training.trainer import Trainer
 
 
 def trained(config: Path, state: Path, steps: int) -> dict:

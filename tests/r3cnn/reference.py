@@ -6,7 +6,8 @@ import io
 import numpy as np
 from pycocotools.cocoeval import COCOeval
 
-from r3cnn.bootstrap import METRICS, Matches
+from r3cnn.core.records import METRICS
+from r3cnn.evaluation.bootstrap import Matches
 
 
 def summarised(run: COCOeval) -> dict[str, float | None]:

@@ -14,10 +14,12 @@ from mmengine.config import Config
 from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
-from r3cnn import checkpoint
-from r3cnn.building import build_detector
-from r3cnn.catalogue import Training, load_catalogue, load_scale
-from r3cnn.config import load_config, resolve
+from r3cnn.catalogue.scales import load_scale
+from r3cnn.catalogue.trainings import Training, load_catalogue
+from r3cnn.config.load import load_config
+from r3cnn.config.resolve import resolve
+from r3cnn.weights import checkpoint
+from r3cnn.weights.building import build_detector
 
 ROOT = Path(__file__).resolve().parents[2]
 CLASSES = 6

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.reports.folders import PRESENT, ResultFolder
+from tests.reports.folders import SOURCES, ResultFolder
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def paper(tmp_path: Path) -> ResultFolder:
 
 
 @pytest.fixture(autouse=True)
-def present_sources(monkeypatch: pytest.MonkeyPatch) -> str:
+def present_sources(monkeypatch: pytest.MonkeyPatch) -> frozenset[str]:
     """The present sources are PRESENT, without asking the method's command line."""
-    monkeypatch.setattr("reports.provenance.present_sources", lambda: PRESENT)
-    return PRESENT
+    monkeypatch.setattr("reports.results.provenance.present_sources", lambda: SOURCES)
+    return SOURCES

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 PRESENT = hashlib.sha256(b"present").hexdigest()
+SOURCES = frozenset({PRESENT})
 FORMER = hashlib.sha256(b"former").hexdigest()
 # 1 x 1 pixel
 JPEG = (

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from reports.__main__ import cli
-from reports.tables_spec import load_spec
+from reports.tables.spec import load_spec
 from tests.reports.folders import ResultFolder
 
 

@@ -1,8 +1,7 @@
 """Only what stands between its marks is written."""
 
 import pytest
-
-from scripts.page_parts import parts, renewed, write
+from page_parts import parts, renewed, write
 
 PAGE = "a\n<!-- made: one -->\nold\n<!-- end -->\nb\n<!-- made: two -->\n<!-- end -->\n"
 

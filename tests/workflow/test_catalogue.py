@@ -4,9 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from r3cnn import catalogue
-from r3cnn.catalogue import config_chain, load_catalogue, load_scale
-from r3cnn.errors import UserError
+from r3cnn.catalogue import trainings as catalogue
+from r3cnn.catalogue.chains import config_chain
+from r3cnn.catalogue.scales import load_scale
+from r3cnn.catalogue.trainings import load_catalogue
+from r3cnn.core.errors import UserError
+from r3cnn.core.layout import EXPERIMENTS
 
 SCALES = ("smoke", "mini", "mini_lr005", "paper")
 INC = (0.5, 0.6, 0.7)
@@ -68,7 +71,7 @@ def test_the_catalogue_fits_a_screen():
 def test_scales(name):
     scale = load_scale(name)
     assert scale.name == name
-    assert scale == load_scale(catalogue.SCALES / f"{name}.yaml")
+    assert scale == load_scale(EXPERIMENTS / "scales" / f"{name}.yaml")
     assert (scale.network is None) == (name == "paper")
 
 
@@ -194,7 +197,7 @@ def test_equal_lines_have_equal_settings(tmp_path):
         ("trainings: {mine: {model: htc}", "line 1: expected ',' or '}'"),
         ("trainings:\n\tmine: {}", "line 2: found character '\\t' that cannot start any token"),
         ("", "the file: found null; expected a mapping with the keys trainings"),
-        ("\x00", "no valid YAML:"),
+        ("\x00", "invalid YAML:"),
     ],
 )
 def test_a_mistake_in_a_catalogue_gets_one_line(tmp_path, text, expected):

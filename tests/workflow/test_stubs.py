@@ -3,8 +3,8 @@
 import click
 import pytest
 
-import r3cnn.cli
 import reports.__main__
+from r3cnn.cli.main import main
 from tests.workflow import stub_r3cnn, stub_reports
 
 
@@ -20,7 +20,7 @@ def options_of(group: click.Group, words: list[str]) -> tuple[set[str], set[str]
 
 @pytest.mark.parametrize("command", stub_r3cnn.OPTIONS)
 def test_r3cnn_takes_what_the_rules_give(command):
-    known, required = options_of(r3cnn.cli.main, command.split())
+    known, required = options_of(main, command.split())
     given = set(stub_r3cnn.OPTIONS[command])
     assert given <= known
     assert required <= given

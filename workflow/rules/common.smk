@@ -8,9 +8,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-sys.path.insert(0, workflow.basedir)
-from r3cnn.catalogue import choice, load_catalogue, load_scale, read_checked, shown
-from r3cnn.errors import UserError
+from r3cnn.catalogue import load_catalogue, load_scale
+from r3cnn.core.errors import UserError
+from r3cnn.core.schema import choice, read_checked, shown
 
 # The rules say `python`: the one that runs Snakemake, even where its environment is not activated.
 os.environ.update(PATH=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")

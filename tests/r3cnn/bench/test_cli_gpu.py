@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from r3cnn import cli_bench
 from r3cnn.bench import gpu, rows
-from r3cnn.cli import main
-from r3cnn.data import shapes
-from r3cnn.errors import UserError
+from r3cnn.cli import bench as cli_bench
+from r3cnn.cli.main import main
+from r3cnn.core.errors import UserError
+from r3cnn.data.synthetic import shapes
 
 MODEL = {
     "training_gib": 3.25, "step_seconds": 0.5, "images_per_second": 8.0,

@@ -10,8 +10,8 @@ import torch
 
 from r3cnn.bench import gpu, gpu_options
 from r3cnn.bench.models import Images, Step, batches_of, config, predictor
-from r3cnn.errors import UserError
-from r3cnn.predict import predict_batch
+from r3cnn.core.errors import UserError
+from r3cnn.evaluation.predict import predict_batch
 
 SMALL = {"size": (96, 64), "scale": "smoke", "steps": 1, "images": 2}
 

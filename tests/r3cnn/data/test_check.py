@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from r3cnn.core.errors import UserError
 from r3cnn.data import SPLITS, annotation_file, image_folder
 from r3cnn.data.check import check
-from r3cnn.data.shapes import generate
-from r3cnn.errors import UserError
+from r3cnn.data.synthetic.shapes import generate
 
 SHARED = Path(os.environ.get("R3CNN_SHARED", Path(__file__).parents[3].parent / "shared"))
 PARAMETERS = {"train": 8, "val": 2, "width": 96, "height": 64, "classes": 3, "seed": 0}

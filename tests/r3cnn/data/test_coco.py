@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from r3cnn.cli import main
+from r3cnn.cli.main import main
+from r3cnn.core.errors import UserError
 from r3cnn.data import coco, download
 from r3cnn.data.download import Wanted
-from r3cnn.errors import UserError
 
 CONTENT = bytes(range(256)) * 1000
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from r3cnn.catalogue import load_scale
-from r3cnn.config import resolve
+from r3cnn.catalogue.scales import load_scale
+from r3cnn.config.resolve import resolve
+from r3cnn.core.errors import UserError
 from r3cnn.data.loading import (
     KeyedDataset,
     build_dataset,
@@ -17,7 +18,6 @@ from r3cnn.data.loading import (
     steps_of_epoch,
     wide_images,
 )
-from r3cnn.errors import UserError
 from tests.r3cnn import tiny
 
 WIDE = [True, True, False, True, False, True, True, False, True, True, True]

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from r3cnn.core.errors import UserError
 from r3cnn.data.transforms import LoadCheckedImage, read_image
-from r3cnn.errors import UserError
 
 PIXELS = np.linspace(0, 255, 48 * 64 * 3).reshape(48, 64, 3).astype(np.uint8)
 

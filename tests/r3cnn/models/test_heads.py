@@ -9,8 +9,8 @@ from mmdet.structures.mask import BitmapMasks
 from mmengine.config import ConfigDict
 from mmengine.structures import InstanceData
 
-from r3cnn.building import build_detector
 from r3cnn.models import R3AdvancedBBoxHead, R3MaskHead, R3MaskIoUHead
+from r3cnn.weights.building import build_detector
 from tests.r3cnn import tiny
 
 MASK_HEAD = {"num_classes": 3, "in_channels": 8, "conv_out_channels": 8, "num_convs": 2}

@@ -8,8 +8,8 @@ from mmcv.ops import DeformConv2d, RoIAlign
 from mmdet.models.roi_heads.roi_extractors import BaseRoIExtractor
 from torch import nn
 
-from r3cnn.building import build_detector
 from r3cnn.models.precision import PREDICTORS, keep_float32
+from r3cnn.weights.building import build_detector
 from tests.r3cnn import tiny
 
 MODELS = ("mask_1x", "htc", "r3_naive_inc", "r3l_dcn", "r3l_groie", "r3l_gcnet")

@@ -1,0 +1,54 @@
+"""The chain of bases of a model config, read without running it."""
+
+import ast
+import os
+from pathlib import Path
+
+from ..core.errors import UserError
+from ..core.schema import shown
+
+
+def config_chain(path: Path) -> list[Path]:
+    """A model config and the project's own files among its bases, itself first.
+
+    Reads `_base_` without running the file; bases of a package (`mmdet::...`) are left out.
+    Raises UserError where a base is missing or a file is no Python.
+    """
+    chain: dict[Path, None] = {}
+    waiting = [Path(path)]
+    while waiting:
+        file = waiting.pop(0)
+        if file in chain:
+            continue
+        chain[file] = None
+        for base in _bases(file):
+            base_file = Path(os.path.normpath(file.parent / base))
+            if not base_file.is_file():
+                raise UserError(
+                    f"{shown(file)}: _base_: no file {base!r}; "
+                    "expected a path relative to this file, or mmdet::..."
+                )
+            waiting.append(base_file)
+    return list(chain)
+
+
+def _bases(file: Path) -> list[str]:
+    """The `_base_` entries of a config that are files."""
+    try:
+        body = ast.parse(file.read_text(encoding="utf-8")).body
+    except SyntaxError as error:
+        line = f"line {error.lineno}: no valid Python: {error.msg}"
+        raise UserError(f"{shown(file)}: {line}") from None
+    values = [node.value for node in body if isinstance(node, ast.Assign) and _is_base(node)]
+    bases: list[ast.expr] = values[-1:]
+    if bases and isinstance(bases[0], ast.List | ast.Tuple):
+        bases = bases[0].elts
+    names = [base.value for base in bases if isinstance(base, ast.Constant)]
+    texts = [name for name in names if isinstance(name, str)]
+    if len(texts) < len(bases):
+        raise UserError(f"{shown(file)}: _base_: expected a string or a list of strings")
+    return [name for name in texts if "::" not in name]
+
+
+def _is_base(node: ast.Assign) -> bool:
+    return any(isinstance(target, ast.Name) and target.id == "_base_" for target in node.targets)

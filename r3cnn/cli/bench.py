@@ -1,0 +1,134 @@
+"""The command that measures speed side by side."""
+
+import uuid
+from pathlib import Path
+
+import click
+
+from ..core.errors import UserError
+from ..core.files import NO_ACCESS, NO_SPACE, writing
+from .common import FILE
+
+SIDES = (64, 4096)  # pixels that generated images can have
+EXPECTED_SIZE = (
+    f"expected WIDTHxHEIGHT, whole pixels from {SIDES[0]} to {SIDES[1]}, such as 1333x800"
+)
+
+
+@click.command()
+@click.argument("rows", metavar="[ROW|gpu]...", nargs=-1)
+@click.option(
+    "--out", required=True, type=FILE, help="JSON file; what it holds of other names stays."
+)
+@click.option(
+    "--list", "listed", is_flag=True, help="Print the tables of the file, measure nothing."
+)
+@click.option(
+    "--models",
+    help="For gpu: trainings, separated by commas; HTC is measured beside. "
+    "Without it all architectures.",
+)
+@click.option("--size", help="For gpu: of the images; 1333x800 on a GPU.")
+@click.option("--scale", help="For gpu: of the networks; paper on a GPU.")
+@click.option(
+    "--steps", type=click.IntRange(min=1), help="For gpu: timed training steps a round; 10."
+)
+def bench(rows: tuple[str, ...], out: Path, listed: bool, **of_gpu: str | int | None) -> None:
+    """Time two ways of the same work in turn and print their ratios; all rows, or those named.
+
+    `gpu` measures the paper's columns at full size instead: memory, step time, images a second. Without a
+    GPU it asks for --size and --scale, for a trial.
+
+    \b
+    Examples:
+      python -m r3cnn bench --out bench.json
+      python -m r3cnn bench predict-advanced score --out bench.json
+      python -m r3cnn bench gpu --models mask_1x,r3_naive_inc --out bench-gpu.json
+      python -m r3cnn bench gpu --list --out bench-gpu.json
+    """
+    given = {name: value for name, value in of_gpu.items() if value is not None}
+    _require_names(rows, given)
+    if listed:
+        click.echo(_tables(rows, out))
+        return
+    require_writable(out)
+    if "gpu" in rows:
+        click.echo(_on_gpu(out, given))
+        return
+    from ..bench.rows import ROWS, measure
+
+    click.echo(measure(rows or ROWS, out))
+
+
+def _require_names(rows: tuple[str, ...], of_gpu: dict) -> None:
+    from ..bench.rows import ROWS
+    from ..core.schema import choice
+
+    if "gpu" in rows:
+        if len(rows) > 1:
+            raise UserError(f"bench: gpu stands alone, found {' '.join(rows)}")
+        return
+    for name in rows:
+        if name not in ROWS:
+            raise UserError(f"bench: unknown row {name}; {choice(name, [*ROWS, 'gpu'])}")
+    for name in of_gpu:
+        raise UserError(
+            f"bench: --{name} is for gpu alone; name it (bench gpu ...) or leave it out"
+        )
+
+
+def _tables(rows: tuple[str, ...], out: Path) -> str:
+    """The file as it is: its rows' table, and that of the models measured on a GPU."""
+    from ..bench import gpu_table, table
+
+    if out.is_dir():
+        raise UserError(f"--out {out}: a folder, expected the JSON file that is to be printed")
+    content = table.read(out)
+    if "gpu" in rows and "models" not in content:
+        raise UserError(f"{out}: nothing of `bench gpu` in it; measure first, without --list")
+    found = []
+    if "gpu" not in rows and (content["rows"] or "models" not in content):
+        found.append(table.render(content))
+    if "models" in content:
+        found.append(gpu_table.render(content))
+    return "\n\n".join(found)
+
+
+def require_writable(out: Path) -> None:
+    """Raise UserError where the file cannot be written, before hours are spent on what goes into it."""
+    if out.is_dir():
+        raise UserError(f"--out {out}: a folder, expected a JSON file; name one in it")
+    if not out.parent.is_dir():
+        raise UserError(f"--out {out}: no folder {out.parent}; make it, or name another file")
+    with writing(out, NO_ACCESS | NO_SPACE):
+        trial = out.with_name(f".{uuid.uuid4().hex}.{out.name}")
+        trial.touch()
+        trial.unlink()
+
+
+def _on_gpu(out: Path, given: dict) -> str:
+    settings = dict(given)
+    if "models" in given:
+        settings["models"] = _names(given["models"])
+    if "size" in given:
+        settings["size"] = _size(given["size"])
+    from ..bench.gpu import measure
+
+    return measure(out, **settings)
+
+
+def _names(text: str) -> list[str]:
+    names = [name.strip() for name in text.split(",")]
+    if "" in names:
+        raise UserError(f"--models {text!r}: an empty name; separate trainings by one comma each")
+    return names
+
+
+def _size(text: str) -> tuple[int, int]:
+    try:
+        width, height = (int(part) for part in text.split("x"))
+    except ValueError:
+        raise UserError(f"--size {text}: {EXPECTED_SIZE}") from None
+    if not all(SIDES[0] <= side <= SIDES[1] for side in (width, height)):
+        raise UserError(f"--size {text}: {EXPECTED_SIZE}")
+    return width, height

@@ -1,0 +1,52 @@
+"""What several commands share: argument types and the reading of their inputs."""
+
+import json
+import re
+from pathlib import Path
+
+import click
+
+from ..core.errors import UserError
+
+FILE = click.Path(path_type=Path)
+OPTION = re.compile(r"--?[a-z]")
+
+
+class Loops(click.Command):
+    """A command whose --loops takes several values: --loops 1 2 3."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        spread, several = [], False
+        for arg in args:
+            if arg == "--loops":
+                several = True
+            elif several and not OPTION.match(arg):
+                spread += ["--loops", arg]
+            else:
+                several = False
+                spread.append(arg)
+        return super().parse_args(ctx, spread)
+
+
+def entry_of(catalogue: Path | None, training: str, scale: str):
+    """The catalogue, a training of it, and the scale."""
+    from ..catalogue import load_catalogue, load_scale
+    from ..core.schema import choice
+
+    known = load_catalogue(catalogue)
+    if training not in known.trainings:
+        raise UserError(f"--training {training}: unknown id; {choice(training, known.trainings)}")
+    return known, known.trainings[training], load_scale(scale)
+
+
+def read_checked_data(path: Path) -> dict:
+    """The content of data.json. Raises UserError."""
+    remedy = "make it with `python -m r3cnn data check`"
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: cannot be read ({error}); {remedy}") from error
+    expected = {"root", "classes", "splits"}
+    if not isinstance(content, dict) or not expected <= content.keys():
+        raise UserError(f"{path}: expected the keys {', '.join(sorted(expected))}; {remedy}")
+    return content

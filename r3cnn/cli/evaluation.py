@@ -1,0 +1,92 @@
+"""Commands that evaluate trained weights."""
+
+from pathlib import Path
+
+import click
+
+from .common import FILE, Loops, entry_of
+
+
+@click.command(cls=Loops)
+@click.option("--config", required=True, type=FILE, help="A resolved config.")
+@click.option("--checkpoint", required=True, type=FILE, help="Trained weights of that config.")
+@click.option(
+    "--loops", required=True, multiple=True, type=click.IntRange(min=1), help="Every L_e wanted."
+)
+@click.option("--out", required=True, type=FILE, help="Parquet file to write.")
+def predict(config: Path, checkpoint: Path, loops: tuple[int, ...], out: Path) -> None:
+    """Predict the validation images once for every L_e.
+
+    \b
+    Example: python -m r3cnn predict --config c.py --checkpoint checkpoint.pth --loops 1 2 3 --out p.parquet
+    """
+    from ..config.load import load_config
+    from ..evaluation.predict import predict as run
+
+    run(load_config(config), checkpoint, loops, out)
+
+
+@click.command()
+@click.option("--predictions", required=True, type=FILE, help="File of `predict`.")
+@click.option("--loops", required=True, type=click.IntRange(min=1), help="The L_e to score.")
+@click.option(
+    "--annotations", required=True, type=FILE, help="The annotations it was predicted for."
+)
+@click.option("--out", required=True, type=FILE, help="JSON file to write.")
+def score(predictions: Path, loops: int, annotations: Path, out: Path) -> None:
+    """Score one L_e of a predictions file: COCO's twelve metrics of boxes and masks.
+
+    \b
+    Example: python -m r3cnn score --predictions p.parquet --loops 3 --annotations val.json --out score.json
+    """
+    from ..evaluation.score import score as run
+
+    run(predictions, loops, annotations, out)
+
+
+@click.command(cls=Loops)
+@click.option("--training", required=True, help="Id in the catalogue.")
+@click.option("--catalogue", type=FILE, help="A catalogue of your own beside the paper's.")
+@click.option("--config", type=FILE, help="Resolved config of the model whose speed is measured.")
+@click.option("--checkpoint", type=FILE, help="Its trained weights.")
+@click.option(
+    "--loops",
+    multiple=True,
+    type=click.IntRange(min=1),
+    help="Every L_e to time; its own without it.",
+)
+@click.option(
+    "--beside-others", is_flag=True, help="Other work may run meanwhile; the file says so."
+)
+@click.option("--out", required=True, type=FILE, help="JSON file to write.")
+def measure(
+    training: str,
+    catalogue: Path | None,
+    config: Path | None,
+    checkpoint: Path | None,
+    loops: tuple[int, ...],
+    beside_others: bool,
+    out: Path,
+) -> None:
+    """Count the paper model's parameters and bytes; with a trained model, time it too.
+
+    \b
+    Example: python -m r3cnn measure --training htc --out htc.json
+    """
+    from ..config.load import load_config
+    from ..config.resolve import resolve as resolve_config
+    from ..measuring.measure import measure as run
+
+    if (config is None) != (checkpoint is None):
+        raise click.UsageError("--config and --checkpoint go together: speed needs a trained model")
+    known, entry, paper = entry_of(catalogue, training, "paper")
+    cfg = load_config(config) if config else None
+    run(
+        training,
+        resolve_config(entry, paper, seed=0),
+        out,
+        cfg,
+        checkpoint,
+        loops or known.evaluations[training],
+        alone=not beside_others,
+    )

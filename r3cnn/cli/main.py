@@ -1,0 +1,67 @@
+"""The command line. Heavy imports stand inside the commands, so that --help answers at once."""
+
+import logging
+import sys
+
+import click
+
+from ..core.errors import UserError
+from .bench import bench
+from .data import data
+from .evaluation import measure, predict, score
+from .runs import doctor, estimate, sources, status
+from .training import convert, resolve, reuse, train, weights
+from .use import export, show
+
+
+class Group(click.Group):
+    """Commands whose UserError is one line on the error stream and exit code 1."""
+
+    def invoke(self, ctx: click.Context):
+        try:
+            return super().invoke(ctx)
+        except UserError as error:
+            click.echo(f"error: {error}", err=True)
+            sys.exit(1)
+
+
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("-v", "--verbose", is_flag=True, help="Log more.")
+def main(verbose: bool) -> None:
+    """Train, predict, score and measure R3-CNN and what it is compared with.
+
+    \b
+    Example, one row of the paper by hand:
+      python -m r3cnn data shapes --scale smoke --out shapes
+      python -m r3cnn data check --data shapes --out data.json
+      python -m r3cnn resolve --training r3_naive_inc --scale smoke --seed 0 --data data.json --out config.py
+      python -m r3cnn train --config config.py --out trained --state state
+      python -m r3cnn predict --config config.py --checkpoint trained/checkpoint.pth --loops 1 2 3 --out p.parquet
+    """
+    level = logging.DEBUG if verbose else logging.INFO
+    logging.basicConfig(
+        level=level, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr
+    )
+
+
+# In the order of the work.
+COMMANDS = (
+    data,
+    resolve,
+    train,
+    weights,
+    reuse,
+    predict,
+    score,
+    measure,
+    show,
+    export,
+    convert,
+    status,
+    estimate,
+    doctor,
+    sources,
+    bench,
+)
+for command in COMMANDS:
+    main.add_command(command)

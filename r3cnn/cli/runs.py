@@ -1,0 +1,144 @@
+"""Commands about a whole run: what it will cost, and how far it is."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from ..core.errors import UserError
+from .common import FILE
+
+
+@click.command()
+@click.option("--scale", default="smoke", show_default=True, help="Name or file of a scale.")
+@click.option("--catalogue", type=FILE, help="A catalogue of your own beside the paper's.")
+@click.option("--results", type=FILE, help="Folder of the results; results/<scale> without it.")
+def status(scale: str, catalogue: Path | None, results: Path | None) -> None:
+    """Say which trainings are done, running, waiting or failed, on this machine or on Slurm.
+
+    \b
+    Example: python -m r3cnn status --scale paper
+    """
+    from ..catalogue import load_catalogue, load_scale
+    from ..runs.status import render
+    from ..runs.status import status as run
+
+    settings = load_scale(scale)
+    folder = results or Path("results", settings.name)
+    click.echo(render(run(load_catalogue(catalogue), settings, folder), folder))
+
+
+@click.command()
+@click.option("--scale", default="paper", show_default=True, help="Name or file of a scale.")
+@click.option("--catalogue", type=FILE, help="A catalogue of your own beside the paper's.")
+@click.option("--results", type=FILE, help="Folder of the results; results/<scale> without it.")
+@click.option("--gpus", type=click.IntRange(min=1), default=8, show_default=True, help="In all.")
+@click.option(
+    "--gpus-of-training", type=click.IntRange(min=1), help="Of each training; all of them, up to 8."
+)
+@click.option("--price", type=click.FloatRange(min=0), help="Of a GPU-hour, in any currency.")
+@click.option("--watts", type=click.FloatRange(min=0), help="Power of a GPU, with its share.")
+@click.option(
+    "--measurements", type=FILE, help="Measured costs; experiments/costs.yaml without it."
+)
+@click.option("--probe", is_flag=True, help="Measure on the device at hand first.")
+@click.option(
+    "--passes",
+    type=click.IntRange(min=1),
+    default=5,
+    show_default=True,
+    help="Forward passes that --probe times.",
+)
+@click.option(
+    "--data", type=FILE, help="Images for --probe in COCO's layout; generated without it."
+)
+@click.option(
+    "--out", type=FILE, help="File for what --probe measures; costs.<scale>.yaml without it."
+)
+def estimate(
+    scale: str,
+    catalogue: Path | None,
+    results: Path | None,
+    gpus: int,
+    gpus_of_training: int | None,
+    price: float | None,
+    watts: float | None,
+    measurements: Path | None,
+    probe: bool,
+    passes: int,
+    data: Path | None,
+    out: Path | None,
+) -> None:
+    """Say what the trainings of a scale will cost: GPU-hours, time, memory, disk; those done left out.
+
+    \b
+    Example: python -m r3cnn estimate --scale paper --gpus 8 --price 2.5 --watts 400
+    """
+    from ..catalogue import load_catalogue, load_scale
+    from ..runs import estimate as module
+
+    settings, trainings = load_scale(scale), load_catalogue(catalogue)
+    each = gpus_of_training or min(gpus, 8)
+    if each > gpus:
+        raise UserError(
+            f"--gpus-of-training {each}: found {gpus} GPUs in all; expected at most {gpus}"
+        )
+    file = measurements or module.COSTS
+    if probe:
+        from ..measuring.probe import probe as run
+
+        file = out or Path(f"costs.{settings.name}.yaml")
+        run(trainings.trainings.values(), settings, file, passes, data)
+    costs = module.recorded(file, trainings.trainings.values())
+    device = next(iter(costs.values())).device
+    plan = module.Plan(gpus, each, price, watts)
+    sizes = _checkpoints(trainings, settings)
+    folder = results or Path("results", settings.name)
+    found = module.rows(trainings, settings, folder, costs, sizes, plan)
+    click.echo(module.render(found, settings, plan, device, module.sources_of(file)))
+
+
+def _checkpoints(catalogue, scale) -> dict[str, int]:
+    """Bytes of each training's checkpoint, of models that are built without memory."""
+    from ..config.resolve import resolve
+    from ..weights.size import checkpoint_size
+
+    return {
+        id_: checkpoint_size(resolve(training, scale, seed=0))["tensor_bytes"]
+        for id_, training in catalogue.trainings.items()
+    }
+
+
+@click.command()
+@click.option("--scale", help="A scale: the disk, memory and data that it needs.")
+@click.option(
+    "--data", "folder", type=FILE, help="The data folder to check; the scale's without it."
+)
+def doctor(scale: str | None, folder: Path | None) -> None:
+    """Check the installation and the machine; say what to do about each finding.
+
+    \b
+    Example: python -m r3cnn doctor --scale paper --data data/coco
+    """
+    from ..runs.doctor import BROKEN, examine
+
+    findings = list(examine(scale, folder))
+    for finding in findings:
+        click.echo(finding)
+    if any(finding.state == BROKEN for finding in findings):
+        sys.exit(1)
+
+
+@click.command()
+def sources() -> None:
+    """Print the hashes of the method's sources: of training, prediction and scoring.
+
+    Comments, layout, messages and where code lies do not count.
+
+    \b
+    Example: python -m r3cnn sources
+    """
+    from ..core.source_hash import ENTRIES, SCHEME, source_hash
+
+    for part in ENTRIES:
+        click.echo(f"{part:10} scheme {SCHEME}  {source_hash(part)}")

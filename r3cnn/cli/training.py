@@ -1,0 +1,136 @@
+"""Commands that make trained weights: resolve, train, or take them from somewhere else."""
+
+import logging
+import sys
+from pathlib import Path
+
+import click
+
+from ..training.stopping import CHECKPOINT_MINUTES
+from .common import FILE, entry_of, read_checked_data
+
+log = logging.getLogger(__name__)
+
+
+@click.command()
+@click.option("--training", required=True, help="Id in the catalogue.")
+@click.option("--scale", required=True, help="Name or file of a scale.")
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--catalogue", type=FILE, help="A catalogue of your own beside the paper's.")
+@click.option("--data", "data_file", type=FILE, help="data.json of `data check`; COCO without it.")
+@click.option("--trunk", help="Trunk weights: a file, or `random`; the model's own without it.")
+@click.option("--out", required=True, type=FILE, help="Config file to write.")
+def resolve(
+    training: str,
+    scale: str,
+    seed: int,
+    catalogue: Path | None,
+    data_file: Path | None,
+    trunk: str | None,
+    out: Path,
+) -> None:
+    """Write the one complete config of a training.
+
+    \b
+    Example: python -m r3cnn resolve --training htc --scale paper --out htc.py
+    """
+    from ..config.resolve import require_loops
+    from ..config.resolve import resolve as resolve_config
+    from ..core.files import write_atomically
+
+    known, entry, settings = entry_of(catalogue, training, scale)
+    checked = read_checked_data(data_file) if data_file else None
+    cfg = resolve_config(entry, settings, seed, checked, trunk)
+    require_loops(cfg, entry, known.evaluations[training], known.stated_in.get(training))
+    write_atomically(out, cfg.pretty_text)
+
+
+@click.command()
+@click.option("--config", required=True, type=FILE, help="A resolved config.")
+@click.option("--out", required=True, type=FILE, help="Folder of the results.")
+@click.option(
+    "--state", required=True, type=FILE, help="Folder that survives a stop: checkpoints, log."
+)
+@click.option(
+    "--launcher", type=click.Choice(["none", "pytorch", "slurm"]), default="none", show_default=True
+)
+@click.option(
+    "--minutes",
+    type=click.FloatRange(min=0),
+    default=CHECKPOINT_MINUTES,
+    show_default=True,
+    help="Longest time between two checkpoints; no effect on the result.",
+)
+def train(config: Path, out: Path, state: Path, launcher: str, minutes: float) -> None:
+    """Train; goes on by itself from what an earlier attempt left in the state folder.
+
+    Exit code 85 means: a signal came, a checkpoint is written, run the same command again. SIGTERM and
+    SIGUSR1 do this, and so does the end of the process that started the training.
+
+    \b
+    Example: python -m r3cnn train --config config.py --out trained --state state
+    """
+    from ..training.stopping import TO_BE_CONTINUED, Interrupted, StopRequest, end_with_parent
+
+    stop = StopRequest()
+    stop.listen()  # before the imports below, which take seconds: a signal must not be lost
+    end_with_parent()
+    from ..config.load import load_config
+    from ..training.run import train as run
+
+    try:
+        run(config, load_config(config), out, state, launcher, minutes, stop)
+    except Interrupted as stopped:
+        log.warning("%s; run the same command to go on", stopped)
+        sys.exit(TO_BE_CONTINUED)
+
+
+@click.command()
+@click.argument("source", metavar="IN", type=FILE)
+@click.argument("out", metavar="OUT", type=FILE)
+@click.option(
+    "--trust", is_flag=True, help="I trust where IN comes from: reading it runs its code."
+)
+@click.option("--sha256", metavar="HEX", help="The checksum of the file that I trust.")
+def convert(source: Path, out: Path, trust: bool, sha256: str | None) -> None:
+    """Turn a foreign (pickled) checkpoint into one of tensors and plain types.
+
+    \b
+    Example: python -m r3cnn convert --trust --sha256 0f3b... epoch_12.pth weights.pth
+    """
+    from ..weights.convert import convert as run
+
+    run(source, out, trust, sha256)
+
+
+@click.command()
+@click.option("--config", required=True, type=FILE, help="The resolved config of the evaluation.")
+@click.option("--trained", required=True, type=FILE, help="Folder of the training's results.")
+@click.option("--out", required=True, type=FILE, help="Folder of the results.")
+def reuse(config: Path, trained: Path, out: Path) -> None:
+    """Take the weights of a training that differs in its evaluation alone.
+
+    \b
+    Example: python -m r3cnn reuse --config c.py --trained trainings/r3_naive_inc/seed0 --out again
+    """
+    from ..config.load import load_config
+    from ..training.reuse import reuse as take
+
+    take(config, load_config(config), trained, out)
+
+
+@click.command()
+@click.option("--config", required=True, type=FILE, help="The resolved config of its model.")
+@click.option("--source", required=True, help="A checkpoint: a file or an address.")
+@click.option("--sha256", required=True, help="Its checksum, as its publisher states it.")
+@click.option("--out", required=True, type=FILE, help="Folder of the results.")
+def weights(config: Path, source: str, sha256: str, out: Path) -> None:
+    """Take a checkpoint of elsewhere in place of a training. Reading a pickled one runs its code.
+
+    \b
+    Example: python -m r3cnn weights --config c.py --source zoo.pth --sha256 0f3b... --out trained
+    """
+    from ..config.load import load_config
+    from ..training.given import take
+
+    take(config, load_config(config), source, sha256, out)

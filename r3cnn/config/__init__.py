@@ -1,0 +1,1 @@
+"""A catalogue entry and a scale make one complete mmdet config."""

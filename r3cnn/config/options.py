@@ -1,0 +1,162 @@
+"""The `options` of a catalogue entry: dotted keys of the config, each known to it and each kept."""
+
+import difflib
+import inspect
+from collections.abc import Iterable
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.registry import Registry
+
+from ..catalogue.trainings import Training
+from ..core.errors import UserError
+from ..core.schema import choice, shown
+from ..models.registered import register_all
+
+# what mmengine reads beside the wrapper's own arguments
+BESIDE_OPTIM_WRAPPER = {"constructor", "paramwise_cfg"}
+
+
+def set_options(cfg: Config, training: Training) -> None:
+    """Set keys like model.roi_head.mask_flow_in_training.
+
+    Whole mappings before keys inside them, a class before its arguments. Raises UserError for a key that
+    nothing reads, a class that is not there, a value of another kind.
+    """
+    for key in sorted(
+        training.options, key=lambda key: (key.count("."), not key.endswith(".type"))
+    ):
+        value, where = training.options[key], _where(training, key)
+        *parents, name = key.split(".")
+        node: Any = cfg
+        for part in parents:
+            if not _has(node, part):
+                raise _unknown(training, key, part, _keys(node))
+            node = node[part]
+        if not _has(node, name):
+            taken = _taken(node)
+            if name not in taken:
+                raise _unknown(training, key, name, [*_keys(node), *taken])
+        elif name == "type":
+            _require_class(where, node[name], value)
+        else:
+            _require_like(where, node[name], value)
+        node[name] = value
+
+
+def require_kept(cfg: Config, training: Training) -> None:
+    """Raise UserError where the scale has overwritten an option; the network it may make smaller."""
+    for key, wanted in training.options.items():
+        found: Any = cfg
+        for part in key.split("."):
+            found = found[part] if _has(found, part) else None
+        if found != wanted and not key.startswith("model."):
+            raise UserError(
+                f"{_where(training, key)}: found {wanted!r}, but the scale sets it to {found!r}; "
+                "remove it, or use a scale of your own"
+            )
+
+
+def _where(training: Training, key: str) -> str:
+    return f"{shown(training.catalogue)}: {training.id}: options: {key}"
+
+
+def _has(node: Any, name: str) -> bool:
+    return isinstance(node, dict | Config) and name in node
+
+
+def _keys(node: Any) -> list[str]:
+    return list(node.keys()) if isinstance(node, dict | Config) else []
+
+
+def _taken(node: Any) -> list[str]:
+    """The arguments that the class named by a node's `type` takes; none where there is no such class."""
+    kind = node.get("type") if isinstance(node, dict) else None
+    registry = _registry_of(kind) if isinstance(kind, str) else None
+    if registry is None:
+        return []
+    beside = BESIDE_OPTIM_WRAPPER if registry.name == "optim_wrapper" else set()
+    return sorted(_arguments(registry.get(kind)) | beside)
+
+
+def _registry_of(kind: str) -> Registry | None:
+    """Where a class is registered: with the models, or else anywhere."""
+    from mmdet import registry
+
+    register_all()
+    others = [one for one in vars(registry).values() if isinstance(one, Registry)]
+    return next((one for one in (registry.MODELS, *others) if one.get(kind)), None)
+
+
+def _require_class(where: str, found: Any, wanted: Any) -> None:
+    """The class takes another's place, so it is registered where that one is."""
+    registry = _registry_of(found) if isinstance(found, str) else None
+    if registry is None or (isinstance(wanted, str) and registry.get(wanted)):
+        return
+    names = {name for one in (registry, registry.parent) if one for name in one.module_dict}
+    close = difflib.get_close_matches(str(wanted), sorted(names), n=1)
+    remedy = f" (did you mean {close[0]}?)" if close else "; name one of mmdet's, or of your `code`"
+    raise UserError(f"{where}: no class {wanted!r} is registered{remedy}")
+
+
+def _require_like(where: str, found: Any, wanted: Any) -> None:
+    """The value may stand in the other's place; nothing (null) may stand anywhere."""
+    if found is None or wanted is None:
+        return
+    if not _alike(found, wanted):
+        raise UserError(
+            f"{where}: found {wanted!r}, a {_kind(wanted)}; expected a {_kind(found)}, as the {found!r} "
+            "of the model"
+        )
+    if isinstance(found, dict) and isinstance(wanted, dict) and "type" in found:
+        if "type" not in wanted:
+            raise UserError(
+                f"{where}: type: missing; expected a class, as the {found['type']} of the model"
+            )
+        _require_class(f"{where}: type", found["type"], wanted["type"])
+
+
+def _alike(found: Any, wanted: Any) -> bool:
+    """Of one kind, or what mmdet takes for it: several for one, one mapping or text for several."""
+    several, own = isinstance(found, list | tuple), isinstance(wanted, list | tuple)
+    if several and own:
+        return not found or not wanted or _kinds(wanted) <= _kinds(found)
+    if own:
+        return not wanted or _kinds(wanted) == {_kind(found)}
+    if several:
+        return _kind(wanted) in ("mapping", "text") and _kinds(found) <= {_kind(wanted)}
+    return _kind(found) == _kind(wanted)
+
+
+def _kinds(values: Iterable[Any]) -> set[str]:
+    return {_kind(value).partition(" ")[0] for value in values if value is not None}
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return f"list of {' and '.join(sorted(f'{kind}s' for kind in _kinds(value))) or 'nothing'}"
+    if isinstance(value, dict):
+        return "mapping"
+    if isinstance(value, bool):
+        return "boolean"
+    return "number" if isinstance(value, int | float) else "text"
+
+
+def _arguments(kind: type) -> set[str]:
+    """Names that a class takes by keyword: its own, and its bases' as long as it hands on others."""
+    found: set[str] = set()
+    for base in kind.__mro__:
+        if "__init__" not in vars(base):
+            continue
+        arguments = inspect.signature(base.__init__).parameters.values()
+        by_name = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+        found |= {one.name for one in arguments if one.kind in by_name}
+        if not any(one.kind is inspect.Parameter.VAR_KEYWORD for one in arguments):
+            break
+    return found - {"self"}
+
+
+def _unknown(training: Training, key: str, part: str, known: Iterable[str]) -> UserError:
+    return UserError(
+        f"{_where(training, key)}: the config has no {part!r}; {choice(part, sorted(set(known)))}"
+    )

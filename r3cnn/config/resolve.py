@@ -1,0 +1,202 @@
+"""A catalogue entry and a scale make one complete mmdet config.
+
+Layers, later ones win: the model file and its bases, the mixins of `with`, the entry's own settings
+(`iou`, `options`), the scale (data, image size, schedule, network size).
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from mmengine.config import Config
+
+from ..catalogue.scales import Scale
+from ..catalogue.trainings import Training
+from ..core.errors import UserError
+from ..core.schema import shown
+from ..data import annotation_file, image_folder
+from . import own_code
+from .network import set_classes, shrink
+from .options import require_kept, set_options
+
+
+def resolve(
+    training: Training, scale: Scale, seed: int, data: dict | None = None, trunk: str | None = None
+) -> Config:
+    """The whole config of one training: what is run, and nothing left to choose.
+
+    data: the checked data (the content of data.json); without it COCO's 80 classes are kept.
+    trunk: a file of trunk weights, or `random`; without it those that the model names.
+    Raises UserError where a setting does not fit the model.
+    """
+    cfg = Config.fromfile(training.model_file, import_custom_modules=False)
+    for mixin in training.mixin_files:
+        cfg.merge_from_dict(_plain(Config.fromfile(mixin, import_custom_modules=False)))
+    if training.code:
+        own_code.add(cfg, training.code)
+    _set_thresholds(cfg, training)
+    set_options(cfg, training)
+    _require_weights(cfg, training)
+    if scale.network:
+        shrink(cfg.model, scale.network)
+    if trunk:
+        _set_trunk(cfg, scale, trunk)
+    _set_schedule(cfg, training, scale)
+    _set_data(cfg, scale, data)
+    require_kept(cfg, training)
+    cfg.randomness = {"seed": seed}
+    cfg.r3cnn = {
+        **cfg.get("r3cnn", {}),
+        "training": training.id,
+        "seed": seed,
+        "scale": scale.name,
+        "schedule": training.schedule,
+        "loops_trained": _loops_trained(cfg),
+        "data": data and _data_facts(data),
+    }
+    if scale.validate:
+        cfg.r3cnn.validate_every = scale.validate["every"]
+    return cfg
+
+
+def _plain(cfg: Config) -> dict:
+    return cfg._cfg_dict.to_dict()
+
+
+def require_loops(
+    cfg: Config, training: Training, loops: Sequence[int], stated_in: Path | None
+) -> None:
+    """Raise UserError where a model that does not loop is to be evaluated with other loops than its own.
+
+    stated_in: the catalogue that states the loops; None where none does.
+    """
+    own = cfg.r3cnn.loops_trained
+    if "iou_thresholds" not in cfg.model.roi_head and list(loops) != [own]:
+        found = f"found {list(loops)}" if stated_in else "missing"
+        raise UserError(
+            f"{shown(stated_in or training.catalogue)}: evaluations: {training.id}: loops: {found}; the model "
+            f"{training.model!r} always runs {own}, expected [{own}]"
+        )
+
+
+def _set_thresholds(cfg: Config, training: Training) -> None:
+    head = cfg.model.roi_head
+    where = f"{shown(training.catalogue)}: {training.id}: iou"
+    if "iou_thresholds" in head and not training.iou:
+        raise UserError(
+            f"{where}: missing; the model {training.model!r} loops, expected one IoU threshold for each "
+            "training loop, such as [0.5, 0.6, 0.7]"
+        )
+    if training.iou and "iou_thresholds" not in head:
+        raise UserError(
+            f"{where}: the model {training.model!r} does not loop; remove `iou` or choose an R3 model"
+        )
+    if training.iou:
+        head.iou_thresholds = list(training.iou)
+
+
+def _require_weights(cfg: Config, training: Training) -> None:
+    head = cfg.model.roi_head
+    loops, weights = head.get("iou_thresholds", ()), head.get("loop_weights", ())
+    if len(weights) < len(loops):
+        raise UserError(
+            f"{shown(training.catalogue)}: {training.id}: iou: {len(loops)} loops, but only {len(weights)} "
+            "loop weights; give one for each loop in `options`, as model.roi_head.loop_weights"
+        )
+
+
+def _set_trunk(cfg: Config, scale: Scale, trunk: str) -> None:
+    if trunk == "random":
+        cfg.model.backbone.init_cfg = None
+        return
+    if scale.network:
+        raise UserError(
+            f"--trunk {trunk}: the small trunk of scale {scale.name} fits no file; "
+            "expected `random`, or a scale without `network`"
+        )
+    if not Path(trunk).is_file():
+        raise UserError(f"--trunk {trunk}: no such file; expected ResNet-50 weights, or `random`")
+    cfg.model.backbone.init_cfg = {"type": "Pretrained", "checkpoint": trunk}
+
+
+def _loops_trained(cfg: Config) -> int:
+    """L_t: training loops of R3, stages of HTC, 1 for Mask R-CNN."""
+    head = cfg.model.roi_head
+    return len(head.get("iou_thresholds", ())) or head.get("num_stages", 1)
+
+
+def _data_facts(data: dict) -> dict:
+    facts = {"root": data["root"], "classes": len(data["classes"])}
+    for name, split in data["splits"].items():
+        facts[f"{name}_sha256"] = split["sha256"]
+        facts[f"{name}_images"] = split["image_count"]
+        facts[f"{name}_image_bytes"] = split["image_bytes"]
+    return facts
+
+
+# ------------------------------------------------------------------------------ network
+
+
+# ------------------------------------------------------------------------- schedule, data
+
+
+def _set_schedule(cfg: Config, training: Training, scale: Scale) -> None:
+    schedule, warmup = scale.schedule(training.schedule), scale.warmup
+    epochs = schedule["epochs"]
+    cfg.train_cfg.max_epochs = epochs
+    cfg.param_scheduler = [
+        {
+            "type": "LinearLR",
+            "start_factor": warmup["factor"],
+            "by_epoch": False,
+            "begin": 0,
+            "end": warmup["iterations"],
+        },
+        {
+            "type": "MultiStepLR",
+            "begin": 0,
+            "end": epochs,
+            "by_epoch": True,
+            "milestones": list(schedule["drops"]),
+            "gamma": 0.1,
+        },
+    ]
+    cfg.optim_wrapper.optimizer.lr = scale.lr
+    cfg.auto_scale_lr = {"enable": False, "base_batch_size": scale.batch}
+
+
+def _set_data(cfg: Config, scale: Scale, data: dict | None) -> None:
+    root = Path(data["root"]) if data else Path("data/coco")
+    for name, split in (
+        ("train_dataloader", "train"),
+        ("val_dataloader", "val"),
+        ("test_dataloader", "val"),
+    ):
+        loader = cfg[name]
+        loader.num_workers = scale.workers
+        loader.persistent_workers = scale.workers > 0
+        loader.dataset.update(
+            data_root="",
+            ann_file=str(annotation_file(root, split)),
+            data_prefix={"img": f"{image_folder(root, split)}/"},
+        )
+        if data:
+            loader.dataset.metainfo = {"classes": tuple(data["classes"])}
+        for step in loader.dataset.pipeline:
+            if step.type == "Resize":
+                step.scale = tuple(scale.images)
+            elif step.type == "LoadImageFromFile":
+                step.clear()
+                step.type = "LoadCheckedImage"
+    cfg.train_dataloader.batch_size = scale.per_pass
+    for name in ("val_evaluator", "test_evaluator"):
+        cfg[name].ann_file = str(annotation_file(root, "val"))
+    if data:
+        set_classes(cfg.model, len(data["classes"]))
+    for leftover in (
+        "data_root",
+        "train_pipeline",
+        "test_pipeline",
+        "dataset_type",
+        "backend_args",
+    ):
+        cfg.pop(leftover, None)

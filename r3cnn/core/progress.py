@@ -1,0 +1,37 @@
+"""Messages about long work: how far it is and how long the rest takes."""
+
+import logging
+import time
+
+log = logging.getLogger(__name__)
+SECONDS_BETWEEN_MESSAGES = 10
+
+
+class Progress:
+    """Says every few seconds how many images are done and how long the rest will take."""
+
+    def __init__(self, total: int, what: str = "") -> None:
+        self.what, self.total, self.began = what, total, time.monotonic()
+        self.spoke = self.began
+
+    def say(self, done: int) -> None:
+        """Log the state, unless it was logged just now."""
+        now = time.monotonic()
+        if now - self.spoke < SECONDS_BETWEEN_MESSAGES and done < self.total:
+            return
+        self.spoke = now
+        rate = done / max(now - self.began, 1e-9)
+        left = (self.total - done) / rate
+        log.info("%s%d/%d images, about %d s left", self.what, done, self.total, left)
+
+
+def duration(seconds: float) -> str:
+    """A time as a person reads it: 45 s, 12 min, 3 h 20 min, 2 d 4 h."""
+    minutes, hours = round(seconds / 60), round(seconds / 3600)
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    if minutes < 100:
+        return f"{minutes} min"
+    if hours < 48:
+        return f"{minutes // 60} h {minutes % 60} min"
+    return f"{hours // 24} d {hours % 24} h"

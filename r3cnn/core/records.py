@@ -1,0 +1,145 @@
+"""Keys and columns of the result files: who writes and who reads a file takes its names from here."""
+
+from typing import Any, TypedDict
+
+KINDS = ("bbox", "segm")
+METRICS = (
+    "AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl",
+)  # fmt: skip
+
+# iou_histogram.csv: the assignments before and after a loop's refinement, which boxes are counted,
+# and bins of IoU 0.05.
+BINS = 20
+ASSIGNMENTS = ("box", "mask")
+VIEWS = ("candidates", "sampled", "positives")
+HISTOGRAM_COLUMNS = ("epoch", "loop", "assignment", "view", "iou_low", "iou_high", "count")
+
+# predictions/<id>/seed<k>.parquet: one row a detection; boxes in pixels of the original image.
+PREDICTION_COLUMNS = {
+    "loops": "int16",
+    "image_id": "int64",
+    "category_id": "int64",
+    "score": "float32",
+    "mask_score": "float32",  # score x predicted mask IoU if the model predicts one
+    "x": "float32",
+    "y": "float32",
+    "width": "float32",
+    "height": "float32",
+    "mask_height": "int32",
+    "mask_width": "int32",
+    "mask_counts": "binary",  # compressed run lengths, as pycocotools writes them
+}
+# Where a Parquet file holds the facts about its run, as JSON.
+FACTS_KEY = b"r3cnn"
+# What must be equal in two files of resamples for their rows to be of the same drawn images.
+PAIRING = ("annotations_sha256", "resampled_images", "resamples", "resample_seed")
+RESAMPLE = "resample"
+
+
+class Provenance(TypedDict, total=False):
+    """Which software and device made a result."""
+
+    source_sha256: str
+    source_scheme: int
+    git_commit: str | None
+    versions: dict[str, str]
+    device: str
+
+
+class DataFacts(TypedDict, total=False):
+    """What a training's config says of its data."""
+
+    root: str
+    classes: int
+    train_sha256: str
+    train_images: int
+    train_image_bytes: int
+    val_sha256: str
+    val_images: int
+    val_image_bytes: int
+
+
+class Split(TypedDict, total=False):
+    """One split of data.json."""
+
+    sha256: str
+    image_count: int
+    image_bytes: int
+    images_without_objects: int
+
+
+class Data(TypedDict, total=False):
+    """data.json."""
+
+    root: str
+    generated: bool
+    classes: list[str]
+    splits: dict[str, Split]
+
+
+class Attempt(Provenance, total=False):
+    """What one attempt at a training ran on and cost."""
+
+    start: str
+    end: str
+    seconds: float
+    process_seconds: float
+    cpu_seconds: float
+    peak_mb: float
+    host: str
+
+
+class GivenWeights(TypedDict):
+    """Where weights come from that were not trained here."""
+
+    source: str
+    sha256: str
+
+
+class Manifest(Provenance, total=False):
+    """manifest.json of a training."""
+
+    training: str
+    trained_as: str
+    seed: int
+    scale: str
+    schedule: str
+    loops_trained: int
+    config_sha256: str
+    world_size: int
+    batch: int
+    lr: float
+    data: DataFacts | None
+    weights: GivenWeights
+    iterations: int
+    epochs: int
+    start: str
+    end: str
+    attempts: list[Attempt]
+    seconds: float
+
+
+class Score(TypedDict, total=False):
+    """scores/<id>/seed<k>/loops<n>.json: metrics from 0 to 1, null if there is no such object."""
+
+    training: str
+    seed: int
+    loops: int
+    images: int
+    bbox: dict[str, float | None]
+    segm: dict[str, float | None]
+    provenance: dict[str, Any]
+
+
+class Measurement(Provenance, total=False):
+    """measurements/<id>.json."""
+
+    training: str
+    parameters: dict[str, Any]
+    checkpoint: dict[str, int]
+    memory: dict[str, Any]
+    speed: dict[str, dict[str, Any]]
+    alone: bool
+    scale: str
+    data: DataFacts | None
+    end: str

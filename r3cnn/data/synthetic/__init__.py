@@ -1,0 +1,1 @@
+"""Images of drawn shapes with exact annotations."""

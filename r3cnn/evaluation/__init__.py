@@ -1,0 +1,1 @@
+"""Predictions, their metrics, and how these vary over images."""

@@ -1,0 +1,1 @@
+"""Parameters, memory and speed of a model."""

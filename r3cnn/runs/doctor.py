@@ -1,0 +1,206 @@
+"""Whether this machine can run a scale: each finding says what to do about it."""
+
+import importlib
+import importlib.metadata
+import os
+import platform
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..core.errors import UserError
+from ..core.layout import project_file
+
+if TYPE_CHECKING:  # a half-filled environment must be able to import this file
+    from ..catalogue.scales import Scale
+
+OK, NOTE, BROKEN = "ok", "note", "BROKEN"
+CONSTRAINTS = project_file("constraints.txt")
+MODULES = ("torch", "cv2", "mmcv.ops", "mmdet.models", "pycocotools.mask", "snakemake")
+INSTALL = "run `make setup` again"
+REBUILD = "pip uninstall -y onedl-mmcv; pip cache remove onedl_mmcv; make setup"
+ADVICE = {
+    "cv2": f"a system library is missing; opencv-python-headless must be installed last: {INSTALL}",
+    "mmcv.ops": f"mmcv has no operators, or those of another torch: {REBUILD}",
+}
+SHARED_MEMORY = Path("/dev/shm")
+GIB = 2**30
+CHECKPOINTS = 4  # of each training: two that live, one being written, one published
+BYTES_A_DETECTION = 400  # a line of a predictions file, its mask included
+BYTES_A_PIXEL = 3.5  # a generated image, and some for its annotations
+IMAGES_OF_COCO = (118_287, 5_000)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was looked at, what was found, and what to do where it is not ok."""
+
+    state: str
+    what: str
+    found: str
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.state:<6} {self.what}: {self.found}" + (
+            f"; {self.remedy}" * bool(self.remedy)
+        )
+
+
+def examine(scale: str | None = None, data: Path | None = None) -> Iterator[Finding]:
+    """All findings. scale: the name or file of what is to be run; data: a folder in COCO's layout."""
+    yield from versions()
+    found = list(imports())
+    yield from found
+    if any(finding.state == BROKEN for finding in found):
+        return  # what follows needs them
+    from ..catalogue.scales import load_scale
+
+    settings = load_scale(scale) if scale else None
+    yield from device()
+    yield operators()
+    if settings:
+        yield shared_memory(settings)
+        yield disk(settings)
+    yield from data_folder(settings, data)
+
+
+def versions(constraints: Path | None = CONSTRAINTS) -> Iterator[Finding]:
+    """Python's version, and the installed packages against the pinned ones."""
+    python = platform.python_version()
+    if not python.startswith("3.11."):
+        yield Finding(BROKEN, "python", f"{python}, expected 3.11", "make setup PYTHON=python3.11")
+    if constraints is None or not constraints.is_file():
+        yield Finding(NOTE, "versions", "no constraints.txt", "run the doctor in a checkout")
+        return
+    lines = (line.split("#")[0].strip() for line in constraints.read_text().splitlines())
+    pins = dict(line.split("==") for line in lines if line)
+    sound = True
+    for name, pinned in pins.items():
+        try:
+            # a local label (+cpu, +cu130) tells the build, not the version
+            found = importlib.metadata.version(name).split("+")[0]
+        except importlib.metadata.PackageNotFoundError:
+            found = "not installed"
+        if found != pinned:
+            sound = False
+            yield Finding(BROKEN, name, f"{found}, expected {pinned}", INSTALL)
+    if sound:
+        yield Finding(OK, "versions", f"Python {python}, {len(pins)} packages as pinned")
+
+
+def imports(modules: tuple[str, ...] = MODULES) -> Iterator[Finding]:
+    """What does not import; a line of one state for those that do."""
+    sound = []
+    for module in modules:
+        try:
+            importlib.import_module(module)
+            sound.append(module)
+        except (ImportError, OSError) as error:
+            reason = str(error).splitlines()[0]
+            yield Finding(BROKEN, f"import {module}", reason, ADVICE.get(module, INSTALL))
+    yield Finding(OK, "imports", ", ".join(sound))
+
+
+def device() -> Iterator[Finding]:
+    """The device that trains, and whether torch sees the GPU that is there."""
+    import torch
+
+    cores = len(os.sched_getaffinity(0))
+    for i in range(torch.cuda.device_count()):
+        memory = torch.cuda.get_device_properties(i).total_memory / GIB
+        yield Finding(OK, f"GPU {i}", f"{torch.cuda.get_device_name(i)}, {memory:.0f} GiB")
+    if torch.cuda.is_available():
+        return
+    yield Finding(OK, "device", f"the CPU, {cores} cores; no GPU is used")
+    if Path("/proc/driver/nvidia").exists():
+        remedy = f"torch is {torch.__version__}: install its CUDA build (environment.yml), or a newer driver"
+        yield Finding(BROKEN, "GPU", "the machine has one, torch sees none", remedy)
+
+
+def operators() -> Finding:
+    """Whether mmcv's compiled operators run on the device that trains."""
+    import torch
+    from mmcv.ops import nms
+
+    place = "cuda" if torch.cuda.is_available() else "cpu"
+    boxes = torch.tensor([[0.0, 0, 9, 9], [0, 0, 9, 8], [20, 20, 29, 29]], device=place)
+    try:
+        kept = nms(boxes, torch.tensor([0.9, 0.8, 0.7], device=place), 0.5)[1].tolist()
+    except (RuntimeError, NotImplementedError) as error:
+        return Finding(BROKEN, "mmcv's operators", str(error).splitlines()[0], REBUILD)
+    state = OK if kept == [0, 2] else BROKEN
+    return Finding(state, "mmcv's operators", f"run on {place}", "" if state == OK else INSTALL)
+
+
+def shared_memory(scale: "Scale") -> Finding:
+    """Loader processes hand their batches over through /dev/shm."""
+    if scale.workers == 0 or not SHARED_MEMORY.is_dir():
+        return Finding(OK, "shared memory", "not used")
+    images = scale.per_pass * scale.workers * 3  # two batches ahead, one in use
+    need = images * 3 * scale.images[0] * scale.images[1] * 2  # masks about as much as pixels
+    free = shutil.disk_usage(SHARED_MEMORY).free
+    found = f"{free / GIB:.2f} GiB free in {SHARED_MEMORY}, {need / GIB:.2f} GiB a process needed"
+    if free >= need:
+        return Finding(OK, "shared memory", found)
+    remedy = (
+        "start the container with more (docker run --shm-size), or set `workers: 0` in the scale"
+    )
+    return Finding(BROKEN, "shared memory", found, remedy)
+
+
+def disk(scale: "Scale", folder: Path = Path()) -> Finding:
+    """Space for the results of the whole paper at a scale, under `results/` of this folder."""
+    need = needed_bytes(scale)
+    free = shutil.disk_usage(folder).free
+    found = f"{free / GIB:.1f} GiB free in {folder.resolve()}, {need / GIB:.1f} GiB needed"
+    if free >= need:
+        return Finding(OK, "disk", found)
+    return Finding(
+        BROKEN, "disk", found, "make space, or use `--config results=DIR` on another disk"
+    )
+
+
+def needed_bytes(scale: "Scale") -> int:
+    """Bytes that all trainings and evaluations of the paper leave behind."""
+    from ..catalogue.trainings import load_catalogue
+    from ..config.resolve import resolve
+    from ..weights.size import checkpoint_size
+
+    catalogue = load_catalogue()
+    sizes: dict[tuple, int] = {}
+    total = 0
+    for training in catalogue.trainings.values():
+        kind = training.model, training.mixins
+        if kind not in sizes:
+            sizes[kind] = checkpoint_size(resolve(training, scale, seed=0))["tensor_bytes"]
+        total += CHECKPOINTS * sizes[kind]
+    shapes = scale.data.get("shapes")
+    images = (shapes["train"], shapes["val"]) if shapes else IMAGES_OF_COCO
+    detections = scale.network["detections"] if scale.network else 100
+    evaluations = sum(len(loops) for loops in catalogue.evaluations.values())
+    total += evaluations * images[1] * detections * BYTES_A_DETECTION
+    total *= len(scale.seeds)
+    if shapes:
+        total += int(sum(images) * shapes["width"] * shapes["height"] * BYTES_A_PIXEL)
+    return total
+
+
+def data_folder(scale: "Scale | None", data: Path | None) -> Iterator[Finding]:
+    """The check of the data folder that a scale reads, or of the one given."""
+    from ..data.check import check
+
+    if data is None and scale and "folder" in scale.data:
+        data = Path(scale.data["folder"])
+    if data is None:
+        if scale:
+            yield Finding(OK, "data", "generated by the scale")
+        return
+    try:
+        splits = check(data)["splits"]
+    except UserError as error:
+        yield Finding(BROKEN, "data", str(error))
+        return
+    counts = ", ".join(f"{split['image_count']} images to {name}" for name, split in splits.items())
+    yield Finding(OK, "data", f"{data}: {counts}")

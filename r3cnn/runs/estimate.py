@@ -1,0 +1,185 @@
+"""What the trainings of a scale will cost, before anything is submitted."""
+
+import heapq
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from ..catalogue.scales import Scale
+from ..catalogue.trainings import Catalogue, Training
+from ..core.errors import UserError
+from ..core.layout import EXPERIMENTS, RunFolder
+from ..core.progress import duration
+from ..core.schema import shown
+
+COSTS = EXPERIMENTS / "costs.yaml"
+COCO_IMAGES = 117_266  # of train2017 with an object
+CHECKPOINTS = 3  # the result, and the newest two of the state
+REFERENCE = "mask_1x"
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one image of a training costs on one GPU, where the number comes from, and the peak memory."""
+
+    gpu_seconds: float
+    memory: float | None  # GB of each GPU
+    device: str
+    how: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """One training with one seed. `done`: its results are there, so that it costs nothing more."""
+
+    training: str
+    seed: int
+    done: bool
+    steps: int
+    gpu_hours: float
+    memory: float | None
+    gigabytes: float
+    how: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is asked: GPUs in all and of each training, and what an hour of one costs (None: not said)."""
+
+    gpus: int
+    gpus_of_training: int
+    price: float | None = None
+    watts: float | None = None
+
+
+def recorded(path: Path, trainings: Iterable[Training]) -> dict[str, Cost]:
+    """The cost of each training from a file of measurements. Raises UserError where one is missing.
+
+    A training that was not measured itself takes the cost of one that was (`relative: to:`), by what its
+    pass costs relative to that one's on another device.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        measured, relative = content["measured"], content.get("relative", {})
+        memory = content.get("memory", {}).get("gigabytes", {})
+        unit = measured["gpus"] / measured["images"]
+        seconds = {id_: float(value) * unit for id_, value in measured["seconds"].items()}
+        passes, compared = relative.get("seconds", {}), relative.get("to", {})
+        device = measured["device"]
+    except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError, ValueError) as error:
+        raise UserError(
+            f"{shown(path)}: no file of measurements ({type(error).__name__}: {error}), expected one as "
+            f"experiments/costs.yaml, or as --probe --out writes it"
+        ) from None
+    found = {}
+    for training in trainings:
+        id_ = _measured_as(training.id, {**seconds, **passes}, content.get("same", {}))
+        if id_ in seconds:
+            cost, how = seconds[id_], "measured"
+        elif id_ in passes and (like := compared.get(id_, REFERENCE)) in seconds.keys() & passes:
+            factor = passes[id_] / passes[like]
+            cost, how = seconds[like] * factor, f"{factor:.2f} x {like}"
+        else:
+            raise UserError(
+                f"{shown(path)}: {training.id}: no measurement; measure it with `python -m r3cnn estimate "
+                "--probe`, or add a line"
+            )
+        found[training.id] = Cost(cost, memory.get(id_), device, how)
+    return found
+
+
+def _measured_as(id_: str, known: Mapping[str, float], same: Mapping[str, str]) -> str:
+    return id_ if id_ in known else same.get(id_, id_)
+
+
+def sources_of(path: Path) -> list[str]:
+    """Where the numbers of a file of measurements come from, one line for each part of it."""
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    parts = ("measured", "relative", "memory")
+    return [f"{part}: {content[part]['source']}" for part in parts if part in content]
+
+
+def rows(
+    catalogue: Catalogue,
+    scale: Scale,
+    results: Path,
+    costs: Mapping[str, Cost],
+    checkpoints: Mapping[str, int],
+    plan: Plan,
+) -> list[Row]:
+    """Every training and seed. checkpoints: bytes of each training's checkpoint."""
+    found = []
+    images = images_of(scale, results)
+    batch = real_batch(scale, plan.gpus_of_training)
+    for id_, training in catalogue.trainings.items():
+        if training.weights or training.trained_as:
+            continue
+        steps = math.ceil(images / batch) * scale.schedule(training.schedule)["epochs"]
+        hours = steps * batch * costs[id_].gpu_seconds / 3600
+        for seed in scale.seeds:
+            done = RunFolder(results).training(id_, seed).manifest.is_file()
+            found.append(
+                Row(
+                    id_, seed, done, steps, hours, costs[id_].memory,
+                    CHECKPOINTS * checkpoints[id_] / 1e9, costs[id_].how,
+                )
+            )  # fmt: skip
+    return found
+
+
+def images_of(scale: Scale, results: Path) -> int:
+    """Training images with an object: of the checked data, else as many as the scale or COCO has."""
+    checked = RunFolder(results).data
+    if checked.is_file():
+        train = json.loads(checked.read_text(encoding="utf-8"))["splits"]["train"]
+        return train["image_count"] - train["images_without_objects"]
+    return scale.data["shapes"]["train"] if "shapes" in scale.data else COCO_IMAGES
+
+
+def real_batch(scale: Scale, gpus: int) -> int:
+    """Images a step, as the training makes it: whole passes, the same number on each GPU."""
+    wanted = max(1, scale.batch // scale.per_pass)
+    return math.ceil(wanted / gpus) * gpus * scale.per_pass
+
+
+def wall_hours(left: Iterable[Row], plan: Plan) -> float:
+    """Hours until all are done, the longest first, as many at a time as there are GPUs for."""
+    lanes = [0.0] * (plan.gpus // plan.gpus_of_training)
+    for row in sorted(left, key=lambda row: -row.gpu_hours):
+        heapq.heappush(lanes, heapq.heappop(lanes) + row.gpu_hours / plan.gpus_of_training)
+    return max(lanes)
+
+
+def render(found: list[Row], scale: Scale, plan: Plan, device: str, sources: Iterable[str]) -> str:
+    """The table and what it is made of, as text."""
+    width = max(len(row.training) for row in found)
+    head = f"{'training':{width}}  seed    steps  GPU-hours  wall hours  GB/GPU  disk GB  from"
+    lines = [f"Scale {scale.name} on {device}, {plan.gpus_of_training} GPUs a training:", "", head]
+    for row in found:
+        wall = row.gpu_hours / plan.gpus_of_training
+        memory = "?" if row.memory is None else f"{row.memory:.1f}"
+        cells = f"{row.gpu_hours:9.1f}  {wall:10.1f}" if not row.done else f"{'done':>9}  {'-':>10}"
+        lines.append(
+            f"{row.training:{width}}  {row.seed:4}  {row.steps:7}  {cells}  {memory:>6}  "
+            f"{row.gigabytes:7.1f}  {row.how}"
+        )
+    left = [row for row in found if not row.done]
+    hours, disk = sum(row.gpu_hours for row in left), sum(row.gigabytes for row in left)
+    wall = wall_hours(left, plan)
+    lines += [
+        "",
+        f"To do: {len(left)} of {len(found)} trainings, {hours:.0f} GPU-hours, {disk:.1f} GB of checkpoints.",
+        f"With {plan.gpus} GPUs, {plan.gpus // plan.gpus_of_training} at a time: {duration(wall * 3600)}.",
+    ]
+    if scale.validate:
+        lines.append("The validations between the epochs come on top: they were not measured.")
+    if plan.price is not None:
+        lines.append(f"Money: {hours * plan.price:.0f} at {plan.price:g} a GPU-hour.")
+    if plan.watts is not None:
+        lines.append(f"Energy: {hours * plan.watts / 1000:.0f} kWh at {plan.watts:g} W a GPU.")
+    lines += ["", *sources]
+    return "\n".join(lines)

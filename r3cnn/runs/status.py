@@ -1,0 +1,188 @@
+"""Which trainings of a scale are done, running, waiting or failed; from files and Slurm's queue alone."""
+
+import json
+import math
+import re
+import statistics
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..catalogue.scales import Scale
+from ..catalogue.trainings import Catalogue, Training
+from ..core.errors import UserError
+from ..core.layout import RunFolder, StateFolder, configs_of
+from ..core.progress import duration
+from ..core.provenance import made_by
+from ..core.schema import shown
+from ..core.source_hash import source_hash
+from .jobs import Job, live_trainings
+
+DONE, RUNNING, WAITING, STOPPED, FAILED = "done", "running", "waiting", "stopped", "failed"
+SILENT_SECONDS = 90  # so old may the owner's last sign of life be
+LINES = 3
+TAIL_BYTES = 2**16
+TO_BE_CONTINUED = "run the same command to go on"
+SLURM_LOGS = Path(".snakemake/slurm_logs/rule_train")
+CAUSES = re.compile(r"slurmstepd: error|srun: error|oom|DUE TO|CANCELLED|: error:", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a training is: steps from its log, the length of an epoch from the data."""
+
+    epoch: int
+    epochs: int
+    step: int
+    loss: float
+    seconds_left: float
+
+    def __str__(self) -> str:
+        left = duration(self.seconds_left)
+        return (
+            f"epoch {self.epoch}/{self.epochs}, step {self.step}, loss {self.loss:.3f}, {left} left"
+        )
+
+
+@dataclass(frozen=True)
+class Status:
+    """One training with one seed; `causes` are (file, its telling last lines)."""
+
+    training: str
+    seed: int
+    state: str
+    what: str
+    causes: list[tuple[Path, list[str]]] = field(default_factory=list)
+
+
+def status(catalogue: Catalogue, scale: Scale, results: Path) -> list[Status]:
+    """The state of every training and seed of a results folder."""
+    jobs = live_trainings(Path.cwd())
+    sources = source_hash("training")
+    return [
+        _one(training, seed, scale, results, jobs.get((id_, seed)), sources)
+        for id_, training in catalogue.trainings.items()
+        for seed in scale.seeds
+    ]
+
+
+def _one(
+    training: Training, seed: int, scale: Scale, results: Path, job: Job | None, sources: str
+) -> Status:
+    id_, run = training.id, RunFolder(results)
+    manifest, state_folder = run.training(id_, seed).manifest, run.state(id_, seed)
+    if manifest.is_file() and job is None:
+        return Status(id_, seed, DONE, _done(manifest, sources))
+    progress = progress_of(training, scale, results, state_folder)
+    so_far = str(progress) if progress else "no step yet"
+    if job is not None:
+        if job.runs:
+            return Status(id_, seed, RUNNING, f"{so_far} (job {job.number} on {job.nodes})")
+        what = f"job {job.number} is {job.state.lower()}: {job.why}"
+        return Status(id_, seed, WAITING, f"{what}; {so_far}" if progress else what)
+    if _held(state_folder):
+        return Status(id_, seed, RUNNING, so_far)
+    log = run.job_log("train", id_, seed)
+    if not log.is_file() and not state_folder.is_dir():
+        return Status(id_, seed, WAITING, "not begun")
+    causes = list(_causes(log, SLURM_LOGS / f"{id_}_{seed}"))
+    last = causes[0][1][-1] if causes and causes[0][0] == log else ""
+    if last.endswith(TO_BE_CONTINUED):
+        return Status(id_, seed, STOPPED, f"goes on with the next run; {so_far}")
+    return Status(id_, seed, FAILED, so_far, causes)
+
+
+def _done(manifest: Path, sources: str) -> str:
+    facts = json.loads(manifest.read_text(encoding="utf-8") or "{}")
+    if not facts:
+        return ""
+    attempts = len(facts.get("attempts", ()))
+    what = f"{facts.get('iterations', '?')} steps in {duration(facts.get('seconds', 0))}"
+    if attempts > 1:
+        what += f", {attempts} attempts"
+    if sources not in made_by(facts):
+        what += "; by OTHER SOURCES than the present ones"
+    return what
+
+
+def _held(state: Path) -> bool:
+    """Whether a process trains here: its lease is not given back and was written a moment ago."""
+    leases = sorted(state.glob("lease-*.json"), key=lambda path: path.stat().st_mtime)
+    if not leases or time.time() - leases[-1].stat().st_mtime > SILENT_SECONDS:
+        return False
+    try:
+        return not json.loads(leases[-1].read_text(encoding="utf-8")).get("released")
+    except (OSError, ValueError):
+        return True  # it is just being written
+
+
+def progress_of(training: Training, scale: Scale, results: Path, state: Path) -> Progress | None:
+    """How far the newest log of a state folder is; None without one."""
+    logs = sorted((s.log for s in configs_of(state)), key=lambda path: path.stat().st_mtime)
+    lines = [json.loads(line) for line in _tail(logs[-1]) if line.endswith("}")] if logs else []
+    if not lines:
+        return None
+    epochs = scale.schedule(training.schedule)["epochs"]
+    last = lines[-1]
+    left = max(0, epochs * _steps_of_epoch(scale, results, last) - last["iteration"])
+    pace = statistics.median(line["seconds"] for line in lines[-50:])
+    seconds = left * pace + _validation_left(StateFolder(logs[-1].parent).validation, scale, epochs)
+    return Progress(last["epoch"], epochs, last["iteration"], last["loss"], seconds)
+
+
+def _validation_left(path: Path, scale: Scale, epochs: int) -> float:
+    """Seconds that the validations to come take, by the last one; 0 before there was one."""
+    lines = [json.loads(line) for line in _tail(path)] if path.is_file() else []
+    if not lines or not scale.validate:
+        return 0.0
+    to_come = range(lines[-1]["epoch"] + 1, epochs + 1)
+    count = sum(epoch % scale.validate["every"] == 0 or epoch == epochs for epoch in to_come)
+    return count * lines[-1]["seconds"]
+
+
+def _steps_of_epoch(scale: Scale, results: Path, last: dict) -> int:
+    """Optimiser steps of an epoch, by the number of images; a few images that are left out do not matter."""
+    try:
+        text = RunFolder(results).data.read_text(encoding="utf-8")
+        train = json.loads(text)["splits"]["train"]
+    except (OSError, ValueError, KeyError):
+        return math.ceil(last["iteration"] / last["epoch"])
+    images = train["image_count"] - train["images_without_objects"]
+    return math.ceil(images / max(scale.batch, scale.per_pass))
+
+
+def _causes(log: Path, slurm_logs: Path) -> Iterator[tuple[Path, list[str]]]:
+    """The last lines of the rule's log, and what Slurm says in that of the newest job."""
+    if log.is_file() and (lines := _tail(log)):
+        yield log, lines[-LINES:]
+    jobs = sorted(slurm_logs.glob("*.log"), key=lambda path: path.stat().st_mtime)
+    if jobs and (telling := [line for line in _tail(jobs[-1]) if CAUSES.search(line)]):
+        yield jobs[-1], telling[-LINES:]
+
+
+def _tail(path: Path) -> list[str]:
+    """The last whole lines of a file, without empty ones."""
+    with open(path, "rb") as file:
+        size = file.seek(0, 2)
+        file.seek(max(0, size - TAIL_BYTES))
+        text = file.read().decode("utf-8", "replace")
+    lines = text.splitlines()[1 if size > TAIL_BYTES else 0 :]
+    return [line for line in lines if line.strip()]
+
+
+def render(found: list[Status], results: Path) -> str:
+    """The states as text: a summary, a line for each training, and the causes of failures."""
+    if not results.is_dir():
+        raise UserError(f"{results}: no such folder; nothing has run at this scale yet")
+    states = (DONE, RUNNING, WAITING, STOPPED, FAILED)
+    counts = {state: sum(one.state == state for one in found) for state in states}
+    summary = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
+    width = max(len(one.training) for one in found)
+    lines = [f"{shown(results)}: {summary}"]
+    lines += [f"  {o.training:{width}}  seed {o.seed}  {o.state:7}  {o.what}" for o in found]
+    for one in found:
+        for path, telling in one.causes:
+            lines += ["", f"{one.training}, seed {one.seed}: {shown(path)}"]
+            lines += [f"  | {line}" for line in telling]
+    return "\n".join(lines)

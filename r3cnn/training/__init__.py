@@ -1,0 +1,1 @@
+"""A training that survives faults, and what it publishes."""

@@ -1,0 +1,279 @@
+"""Train one configuration; goes on from where an earlier attempt stopped.
+
+The loop is our own, not mmengine's Runner: it continues in the middle of an epoch, its draws depend on
+(seed, epoch, image) only, and its checkpoints hold tensors and plain types only.
+"""
+
+import contextlib
+import logging
+import math
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from mmengine import dist
+from mmengine.config import Config
+from mmengine.optim import AmpOptimWrapper, build_optim_wrapper
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+from torch.utils.data import DataLoader
+
+from ..core.errors import UserError
+from ..core.layout import StateFolder
+from ..data.loading import (
+    KeyedDataset,
+    batches,
+    build_dataset,
+    collate,
+    passes_of_epoch,
+    passes_of_rank,
+    require_checked_annotations,
+    steps_of_epoch,
+    wide_images,
+)
+from ..weights import checkpoint
+from ..weights.building import build_detector
+from ..weights.device import choose_device
+from . import finite, lease, resuming
+from .log import TrainLog
+from .publishing import Finished
+from .sampling import SamplerTaps
+from .schedule import learning_rate
+from .stopping import Interrupted, StopRequest, heed_parent_only
+from .validation import Validation
+
+log = logging.getLogger(__name__)
+
+
+class Trainer:
+    """One training, from its config and the state folder that survives it.
+
+    Counts are steps of the optimiser; a step runs `passes_per_step` forward passes of a few images each,
+    spread over the processes.
+    """
+
+    def __init__(self, cfg: Config, state: Path, stop: StopRequest | None = None) -> None:
+        self.cfg, self.state = cfg, StateFolder(state)
+        self.stop = stop or StopRequest()
+        self.device = choose_device()
+        self.rank, self.world = dist.get_rank(), dist.get_world_size()
+        self.seed = cfg.randomness.seed
+        require_checked_annotations(cfg.train_dataloader, cfg.r3cnn.data, "train")
+        self.dataset = build_dataset(cfg.train_dataloader)
+        if len(self.dataset) == 0:
+            raise UserError(
+                f"{cfg.train_dataloader.dataset.ann_file}: no image with objects to train on"
+            )
+        self.detector = build_detector(cfg, self.device, self.seed).train()
+        self.model = self._distributed(self.detector)
+        self.optim = build_optim_wrapper(self.detector, cfg.optim_wrapper)
+        self.taps = SamplerTaps(self.detector, self.seed)
+        self.wide = wide_images(self.dataset)
+        self.per_pass = cfg.train_dataloader.batch_size
+        wanted = max(1, cfg.auto_scale_lr.base_batch_size // self.per_pass)
+        self.passes_per_step = math.ceil(wanted / self.world) * self.world
+        self.batch = self.passes_per_step * self.per_pass
+        passes = len(passes_of_epoch(self.wide, self.per_pass, self.seed, 0))
+        self.steps_per_epoch = steps_of_epoch(passes, self.passes_per_step)
+        self.epochs = cfg.train_cfg.max_epochs
+        self.step = 0
+        self.counts: list[Tensor] = []  # (L, A, 3, B) of each finished epoch, over all processes
+        self.log = TrainLog(self.state, self.rank == 0)
+        self.validation = Validation(cfg, self.state)
+
+    def _distributed(self, detector: nn.Module) -> nn.Module:
+        if self.world == 1:
+            return detector
+        devices = [self.device.index] if self.device.type == "cuda" else None
+        return DistributedDataParallel(detector, device_ids=devices, broadcast_buffers=False)
+
+    @property
+    def steps(self) -> int:
+        """Steps of the whole training."""
+        return self.epochs * self.steps_per_epoch
+
+    # ------------------------------------------------------------------ state
+
+    def resume(self) -> None:
+        """Go on from the newest readable checkpoint of the state folder, if there is one."""
+        found = resuming.newest_checkpoint(self.state.checkpoints)
+        if found is not None:
+            resuming.require_own(found, self.state.path, self.detector, self.batch)
+            self.detector.load_state_dict(found["state_dict"])
+            self.optim.load_state_dict(found["optimizer"])
+            self.step = found["step"]
+            self.counts = list(found["counts"])
+            if self.rank == 0:  # the counts are those of all processes together
+                self.taps.histogram.counts.copy_(found["counts_of_epoch"])
+            log.info("resuming after step %d of %d", self.step, self.steps)
+        self.validation.begin(self.step // self.steps_per_epoch)
+        self.log.begin(self.step, self._finished())
+
+    def _finished(self) -> bool:
+        """Whether nothing is left to be trained or validated."""
+        return self.step == self.steps and not self.validation.due(self.epochs)
+
+    def content(self) -> dict:
+        """A checkpoint's content."""
+        counts = self.taps.histogram.counts
+        earlier = torch.stack(self.counts) if self.counts else counts.new_zeros(0, *counts.shape)
+        return {
+            "state_dict": self.detector.state_dict(),
+            "optimizer": self.optim.state_dict(),
+            "step": self.step,
+            "batch": self.batch,
+            "counts": earlier,
+            "counts_of_epoch": counts,
+        }
+
+    def finished(self) -> Finished:
+        """What is published of a training that has ended."""
+        return Finished(
+            cfg=self.cfg,
+            state=self.state,
+            content=self.content(),
+            counts=tuple(self.counts),
+            world_size=self.world,
+            batch=self.batch,
+            iterations=self.step,
+            epochs=self.epochs,
+            attempts=self.log.attempts,
+            provenance=self.log.provenance(),
+        )
+
+    def save(self) -> None:
+        """Write a checkpoint of this step. Counts of an unfinished epoch are those of all processes."""
+        finite.require_finite_weights(self.state.path, self.step, self.detector.state_dict())
+        mine = self.taps.histogram.counts
+        self.taps.histogram.counts = self._total_counts()
+        if self.rank == 0:
+            self.log.before_checkpoint()
+            checkpoint.save_step(self.state.checkpoints, self.step, self.content())
+        self.taps.histogram.counts = mine
+        dist.barrier()
+
+    def _total_counts(self) -> Tensor:
+        total = self.taps.histogram.counts.clone()
+        dist.all_reduce(total)
+        return total
+
+    # ------------------------------------------------------------------- loop
+
+    def run(self, owned: lease.Lease | None = None, seconds: float = math.inf) -> None:
+        """Train to the end, with a checkpoint after every epoch and within one every so many seconds.
+
+        Raises Interrupted after a signal; UserError at a loss that is not finite, or where the lease
+        was lost.
+        """
+        self._validate(owned)  # where an attempt was stopped in it
+        while self.step < self.steps:
+            if self._stopped():
+                raise Interrupted(f"a signal came; nothing trained after step {self.step}")
+            epoch, first = divmod(self.step, self.steps_per_epoch)
+            self._run_epoch(epoch, batches(self._loader(epoch, first)), owned, seconds)
+            self._validate(owned)
+
+    def _run_epoch(
+        self, epoch: int, data: Iterator[dict], owned: lease.Lease | None, seconds: float
+    ) -> None:
+        """Train the rest of an epoch."""
+        saved, ended = time.monotonic(), False
+        while not ended:
+            self._train_step(epoch, data)
+            ended = self.step % self.steps_per_epoch == 0
+            if ended:
+                self._end_epoch()
+            stop, due = self._any(bool(self.stop), time.monotonic() - saved >= seconds)
+            if stop or due or ended:
+                if owned:
+                    owned.require()
+                self.save()
+                saved = time.monotonic()
+            if stop and self.step < self.steps:
+                raise Interrupted(f"a signal came; stopped after step {self.step}")
+
+    def _validate(self, owned: lease.Lease | None) -> None:
+        """At the end of an epoch: its line of validation, where one is due."""
+        epoch, begun = divmod(self.step, self.steps_per_epoch)
+        if not begun and self.validation.due(epoch):
+            require = owned.require if owned else lambda: None
+            self.validation.run(self.detector, epoch, self._stopped, require)
+            self.log.time_attempt()
+
+    def _stopped(self) -> bool:
+        return self._any(bool(self.stop))[0]
+
+    def run_steps(self, steps: int) -> None:
+        """Train a few steps of the first epoch and keep nothing; for measuring."""
+        self.log.begin(0, finished=False)
+        data = batches(self._loader(0, 0))
+        for _ in range(min(steps, self.steps_per_epoch)):
+            self._train_step(0, data)
+
+    def _loader(self, epoch: int, first_step: int) -> DataLoader:
+        passes = passes_of_epoch(self.wide, self.per_pass, self.seed, epoch)
+        mine = passes_of_rank(
+            passes, epoch, first_step, self.passes_per_step, self.rank, self.world
+        )
+        return DataLoader(
+            KeyedDataset(self.dataset, self.seed),
+            batch_sampler=list(mine),
+            num_workers=self.cfg.train_dataloader.num_workers,
+            collate_fn=collate,
+            worker_init_fn=heed_parent_only,
+        )
+
+    def _train_step(self, epoch: int, data: Iterator[dict]) -> None:
+        """Forward and backward of this process's passes, one step of the optimiser."""
+        begin = time.perf_counter()
+        rate = learning_rate(self.cfg, self.step, self.steps_per_epoch, self.batch)
+        for group in self.optim.param_groups:
+            group["lr"] = rate
+        passes = self.passes_per_step // self.world
+        totals: dict[str, Tensor] = {}
+        images: list[int] = []
+        for i in range(passes):
+            batch = self.detector.data_preprocessor(next(data), True)
+            ids = [sample.img_id for sample in batch["data_samples"]]
+            images += ids
+            self.taps.begin(epoch, ids)
+            last = i == passes - 1
+            with self._no_sync(until_last=not last), self.optim.optim_context(self.model):
+                loss, terms = self.detector.parse_losses(self.model(**batch, mode="loss"))
+                finite.require_finite_losses(self.state.path, self.step + 1, ids, terms)
+                self.optim.backward(loss / passes)
+            for name, value in terms.items():
+                totals[name] = totals.get(name, 0) + value.detach() / passes
+        if not isinstance(self.optim, AmpOptimWrapper):  # which skips the steps that overflow
+            finite.require_finite_gradients(self.state.path, self.step + 1, images, self.detector)
+        self.optim.step()
+        self.optim.zero_grad()
+        self.step += 1
+        self._log_step(epoch, rate, totals, time.perf_counter() - begin)
+
+    def _no_sync(self, until_last: bool):
+        if until_last and self.world > 1:
+            return self.model.no_sync()
+        return contextlib.nullcontext()
+
+    def _log_step(self, epoch: int, rate: float, totals: dict[str, Tensor], seconds: float) -> None:
+        if self.world > 1:
+            dist.all_reduce_dict(totals, op="mean")
+        if self.rank == 0:
+            values = {name: round(float(value), 6) for name, value in totals.items()}
+            place = {"epoch": epoch + 1, "iteration": self.step, "lr": rate}
+            line = {**place, **values, "seconds": round(seconds, 4)}
+            self.log.write(line, self.steps, self.epochs, *self.validation.to_come())
+
+    def _any(self, *asked: bool) -> list[bool]:
+        """For each question whether any process says yes; all agree, so that all write the same step."""
+        if self.world == 1:
+            return list(asked)
+        flags = torch.tensor(asked, dtype=torch.float32, device=self.device)
+        dist.all_reduce(flags, op="max")
+        return flags.bool().tolist()
+
+    def _end_epoch(self) -> None:
+        self.counts.append(self._total_counts().cpu())
+        self.taps.histogram.counts.zero_()

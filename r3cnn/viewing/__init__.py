@@ -1,0 +1,1 @@
+"""A trained model on images of one's own."""

@@ -1,0 +1,1 @@
+"""Checkpoints and detectors: read, converted, built, counted, exported."""

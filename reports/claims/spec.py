@@ -1,0 +1,100 @@
+"""claims.yaml: the paper's claims as comparisons of cells, with their limits."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+
+from r3cnn.core.errors import UserError
+from r3cnn.core.schema import read_yaml
+
+from .. import own_file
+
+DEFAULT_CLAIMS = own_file("claims.yaml")
+SCHEMA = own_file("schemas/claims.schema.yaml")
+OF_CELLS = ("difference", "ratio")
+OF_HISTOGRAMS = ("evenness", "share", "distance")
+
+
+@dataclass(frozen=True)
+class Side:
+    """One side of a comparison: an evaluation, or a histogram (of one loop, or of all: None)."""
+
+    training: str
+    loops: int | None = None
+
+
+@dataclass(frozen=True)
+class Check:
+    """One comparison: what of left and right, and between which limits (ends included)."""
+
+    says: str
+    quantity: str
+    metric: str
+    left: Side
+    right: Side
+    least: float | None
+    most: float | None
+    table: str = ""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A claim and the checks that it stands or falls by."""
+
+    name: str
+    text: str
+    note: str
+    checks: tuple[Check, ...]
+
+
+@dataclass(frozen=True)
+class Claims:
+    """All claims, and the spreads that are taken where none is measured."""
+
+    claims: tuple[Claim, ...]
+    spreads: dict[str, float]
+
+
+def load_claims(path: Path = DEFAULT_CLAIMS) -> Claims:
+    """Read and check a claims file. Raises: UserError."""
+    content = read_yaml(path)
+    validator = jsonschema.Draft202012Validator(read_yaml(SCHEMA))
+    errors = sorted(validator.iter_errors(content), key=lambda error: [str(p) for p in error.path])
+    if errors:
+        key = ".".join(str(part) for part in errors[0].absolute_path) or "top level"
+        # "Not one of" says little: the nearest of its reasons does.
+        error = jsonschema.exceptions.best_match([errors[0]])
+        raise UserError(f"{path}: {key}: {' '.join(error.message.split())[:200]}")
+    claims = tuple(_claim(path, name, entry) for name, entry in content["claims"].items())
+    return Claims(claims, content["spreads"])
+
+
+def _claim(path: Path, name: str, entry: dict[str, Any]) -> Claim:
+    checks = []
+    for index, item in enumerate(entry["checks"]):
+        quantity = next(q for q in (*OF_CELLS, *OF_HISTOGRAMS) if q in item)
+        least, most = item[quantity]
+        if least is not None and most is not None and least > most:
+            raise UserError(
+                f"{path}: claims.{name}.checks.{index}.{quantity}: found {[least, most]}, "
+                "expected the least before the most"
+            )
+        for metric in item.get("metrics", [f"iou.{quantity}"]):
+            is_ap = metric.startswith(("bbox.", "segm."))
+            if quantity in OF_CELLS and is_ap != (quantity == "difference"):
+                raise UserError(
+                    f"{path}: claims.{name}.checks.{index}: {metric}: compare APs by their "
+                    "difference and measurements by their ratio"
+                )
+            checks.append(Check(item["says"], quantity, metric, *_sides(item), least, most,
+                                item.get("table", "")))  # fmt: skip
+    note = " ".join(entry.get("note", "").split())
+    return Claim(name, " ".join(entry["text"].split()), note, tuple(checks))
+
+
+def _sides(item: dict[str, Any]) -> tuple[Side, Side]:
+    if isinstance(item["left"], str):
+        return Side(item["left"], item.get("left_loop")), Side(item["right"])
+    return Side(*item["left"]), Side(*item["right"])

@@ -1,5 +1,0 @@
-"""The one exception that a user's mistake raises."""
-
-
-class ReportError(Exception):
-    """A mistake that the user can mend: one line that names the file, the key, and what to do."""

@@ -1,0 +1,41 @@
+"""How even, how high and how alike IoU histograms are (Figure 2, claim C11)."""
+
+import math
+from collections.abc import Sequence
+
+import pandas as pd
+
+from ..results.load import Results, load_histogram
+from .figure2 import IOU_FROM, summed_bars
+
+HIGH_IOU = 0.7
+
+
+def bins_of(results: Results, training: str, loop: int | None = None) -> pd.Series | None:
+    """Candidates before the refinement by iou_low from 0.5, of one loop or of all; None without counts."""
+    loaded = load_histogram(results.folder, training)
+    if loaded is None or loaded[0].empty:
+        return None
+    bars = summed_bars(loaded[0], iou_from=IOU_FROM)
+    if loop is not None:
+        bars = bars[bars["loop"] == loop]
+    counts = bars.groupby("iou_low")["count"].sum()
+    return counts if counts.sum() else None
+
+
+def evenness(counts: Sequence[float]) -> float:
+    """Entropy over that of equal bins: 1 if all bins hold the same, 0 if one holds all."""
+    total = sum(counts)
+    shares = [count / total for count in counts if count]
+    return -sum(share * math.log(share) for share in shares) / math.log(len(counts)) + 0.0
+
+
+def share_above(counts: pd.Series, iou: float = HIGH_IOU) -> float:
+    """The share of what lies in the bins from `iou` up."""
+    return float(counts[counts.index >= iou - 1e-9].sum() / counts.sum())
+
+
+def distance(left: pd.Series, right: pd.Series) -> float:
+    """Total variation of two histograms as shares: 0 if alike, 1 if nothing is in common."""
+    shares = pd.concat([left / left.sum(), right / right.sum()], axis=1).fillna(0)
+    return float((shares.iloc[:, 0] - shares.iloc[:, 1]).abs().sum() / 2)

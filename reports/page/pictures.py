@@ -1,0 +1,35 @@
+"""The pictures of the README: the page as a browser shows it."""
+
+import tempfile
+from pathlib import Path
+
+from r3cnn.core.errors import UserError
+from r3cnn.core.files import write_if_changed
+
+from ..claims.spec import load_claims
+from ..results.load import load_results
+from ..results.provenance import present_sources
+from ..tables.spec import load_spec
+from .chromium import Browser, find_chromium
+from .html import build_report, write_report
+
+WIDTH, SCALE = 1600, 2
+
+
+def write_pictures(tables: Path, table: str, results: Path, out: Path) -> list[Path]:
+    """Write figure2.png and <table>.png of a results folder. Raises: UserError."""
+    path = find_chromium()
+    if path is None:
+        raise UserError("no Chromium on this machine; on Debian: apt-get install chromium")
+    spec, loaded = load_spec(tables), load_results(results)
+    if table not in spec.tables:
+        raise UserError(f"--table {table}: {tables} has no such table; it has {[*spec.tables]}")
+    report = build_report(spec, load_claims(), loaded, present_sources())
+    wanted = {"figure2": "#figure2 figure img", table: f"#{table} .scroll table"}
+    with tempfile.TemporaryDirectory() as folder:
+        write_report(report, loaded, Path(folder))
+        with Browser(path, WIDTH, 1000, SCALE) as browser:
+            browser.open(Path(folder, "index.html"))
+            browser.evaluate("document.querySelectorAll('figure img').forEach(i => i.decode())")
+            found = {name: browser.picture(selector) for name, selector in wanted.items()}
+    return [write_if_changed(out / f"{name}.png", content) for name, content in found.items()]

@@ -1,0 +1,1 @@
+"""Result files as data frames: loaded, compared, kept, tidied, with intervals."""

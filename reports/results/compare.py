@@ -1,0 +1,140 @@
+"""Two result folders side by side: what changed, and by how much more than chance."""
+
+import csv
+import io
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from r3cnn.core.errors import UserError
+from r3cnn.core.files import write_if_changed
+
+from .intervals import Resamples, difference_interval
+from .load import Results
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One metric of one evaluation in both folders, in points; None where a folder lacks it.
+
+    low, high: the 95 % interval of second minus first. differs: what else is not the same.
+    """
+
+    training: str
+    loops: int
+    metric: str
+    first: float | None
+    second: float | None
+    low: float | None = None
+    high: float | None = None
+    differs: str = ""
+
+    @property
+    def difference(self) -> float | None:
+        """Second minus first."""
+        if self.first is None or self.second is None:
+            return None
+        return self.second - self.first
+
+    @property
+    def verdict(self) -> str:
+        """lower, higher or not told apart; '' without an interval."""
+        if self.low is None or self.high is None:
+            return ""
+        return "lower" if self.high < 0 else "higher" if self.low > 0 else "not told apart"
+
+
+def compare(first: Results, second: Results, metrics: Sequence[str]) -> list[Compared]:
+    """Every evaluation of either folder. Raises: UserError for a metric that neither has."""
+    known = set(first.frame["metric"]) | set(second.frame["metric"])
+    scores = sorted(name for name in known if name.startswith(("bbox.", "segm.")))
+    for metric in metrics:
+        if metric not in scores:
+            raise UserError(f"--metric {metric}: in neither folder; they have {scores}")
+    evaluations = sorted({*first.evaluations(), *second.evaluations()})
+    return [_compared(first, second, *pair, metric) for pair in evaluations for metric in metrics]
+
+
+def _compared(first: Results, second: Results, training: str, loops: int, metric: str) -> Compared:
+    values = [results.values(training, loops, metric) for results in (first, second)]
+    means = [statistics.fmean(found) * 100 if found else None for found in values]
+    differs = _differs(first, second, training, loops)
+    if None in means:
+        return Compared(training, loops, metric, means[0], means[1], differs=differs)
+    # One mapping holds both folders: the names keep them apart.
+    both: dict[tuple[str, int, int], Resamples] = {}
+    for name, results in (("first", first), ("second", second)):
+        for (id_, seed, n), found in results.resamples.items():
+            if (id_, n) == (training, loops):
+                both[name, seed, n] = found
+    found = difference_interval(
+        both, ("second", loops), ("first", loops), metric, values[1], values[0]
+    )
+    bounds = (found.low, found.high) if found else (None, None)
+    return Compared(training, loops, metric, means[0], means[1], *bounds, differs)
+
+
+def _differs(first: Results, second: Results, training: str, loops: int) -> str:
+    """What of config, sources, data and scale is not the same in both folders."""
+    found = []
+    for name in ("config_sha256", "source_sha256", "scale", "device"):
+        sides = [
+            {
+                (results.manifests.get(key[:2]) or provenance).get(name)
+                for key, provenance in results.score_provenance.items()
+                if (key[0], key[2]) == (training, loops)
+            }
+            for results in (first, second)
+        ]
+        if all(sides) and sides[0] != sides[1]:
+            found.append(name.removesuffix("_sha256"))
+    return ", ".join(found)
+
+
+def to_text(rows: list[Compared], first: str, second: str) -> str:
+    """A Markdown table of all rows."""
+    head = [
+        "Training",
+        "L_e",
+        "Metric",
+        first,
+        second,
+        "Difference",
+        "95 % interval",
+        "",
+        "Differs in",
+    ]
+    lines = [head, [":--", "--:", ":--", "--:", "--:", "--:", ":--", ":--", ":--"]]
+    for row in rows:
+        interval = "" if row.low is None else f"{row.low:+.1f} to {row.high:+.1f}"
+        numbers = [_shown(row.first), _shown(row.second), _shown(row.difference, "+.1f")]
+        lines.append([row.training, str(row.loops), row.metric, *numbers, interval, row.verdict,
+                      row.differs])  # fmt: skip
+    cells = [[cell.replace("|", r"\|") for cell in line] for line in lines]
+    widths = [max(len(line[i]) for line in cells) for i in range(len(head))]
+    return "\n".join(
+        "| "
+        + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        + " |"
+        for line in cells
+    )
+
+
+def write_comparison(rows: list[Compared], path: Path) -> Path:
+    """Write the rows as CSV, in points of AP. Raises: UserError."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(["training", "loops", "metric", "first", "second", "difference", "low", "high",
+                     "verdict", "differs"])  # fmt: skip
+    for row in rows:
+        numbers = (row.first, row.second, row.difference, row.low, row.high)
+        shown = ["" if value is None else f"{value:.4f}" for value in numbers]
+        writer.writerow([row.training, row.loops, row.metric, *shown, row.verdict, row.differs])
+    return write_if_changed(path, buffer.getvalue())
+
+
+def _shown(value: float | None, form: str = ".1f") -> str:
+    return (
+        "not run" if value is None and form == ".1f" else "" if value is None else f"{value:{form}}"
+    )

@@ -1,0 +1,334 @@
+"""A finished table as CSV, Markdown, LaTeX or a piece of HTML. Nothing is computed here."""
+
+import csv
+import io
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from r3cnn.core.errors import UserError
+from r3cnn.core.files import write_if_changed
+
+from .. import own_file
+from .build import NO_OBJECTS, NOT_RUN, VALUE, Block, Cell, Table, TableRow
+from .numbers import signed
+from .spec import Column
+
+FILE_FORMATS = ("csv", "md", "tex")
+_TEMPLATES = own_file("page/templates")
+_SUBSCRIPT = re.compile(r"\b([A-Z]{1,2})_([A-Za-z0-9]{1,2})\b")
+_ESCAPED = re.compile(r"\b([A-Z]{1,2})\\_([A-Za-z0-9]{1,2})\b")
+_NONE = "\N{EN DASH}"
+_TEX = {
+    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#",
+    "%": r"\%", "_": r"\_", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}",
+    "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", '"': r"\textquotedbl{}",
+    "\N{MINUS SIGN}": "$-$", "±": r"$\pm$", "\N{EN DASH}": "--", "†": r"\dag{}", "‡": r"\ddag{}", "§": r"\S{}",
+    "[": "{[}", "]": "{]}",
+}  # fmt: skip
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]#|~!$])")
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One text of a row: its role (constant, paper, ours or difference) and its look.
+
+    interval: the 95 % interval in words; rank: best, second or ''.
+    """
+
+    text: str
+    role: str
+    verdict: str = ""
+    spread: str = ""
+    absent: bool = False
+    interval: str = ""
+    rank: str = ""
+    column: Column | None = None
+
+
+def roles(column: Column) -> tuple[str, ...]:
+    """The sub-columns of a column: three where the paper has a number."""
+    if column.kind == "constant":
+        return ("constant",)
+    if column.kind == "difference":
+        return ("difference",)
+    return ("paper", "ours", "difference") if column.published else ("ours",)
+
+
+def pieces(column: Column, cell: Cell) -> list[Piece]:
+    """A cell's texts, one for each sub-column, in Unicode."""
+    if column.kind == "constant":
+        return [Piece(cell.text, "constant")]
+    if column.kind == "difference":
+        return [_compared(cell)]
+    if cell.ours is None:
+        missing = "not run" if cell.status == NOT_RUN else _no_value(column)
+        ours = Piece(missing, "ours", absent=True, column=column)
+    else:
+        std = cell.ours.std
+        spread = "" if std is None else f"± {std} (n={cell.ours.n})"
+        interval = "{} to {}".format(*cell.interval) if cell.interval else ""
+        text = str(cell.ours.mean)
+        ours = Piece(text, "ours", "", spread, False, interval, cell.rank, column)
+    if not column.published:
+        return [ours]
+    delta = _NONE if cell.difference is None else signed(cell.difference)
+    paper = _NONE if cell.paper is None else str(cell.paper)
+    return [
+        Piece(paper, "paper", rank=cell.paper_rank),
+        ours,
+        Piece(delta, "difference", cell.verdict),
+    ]
+
+
+def to_csv(table: Table) -> str:
+    """One line a row: <column>_paper, _ours, _difference; _std, _n with several seeds; _low, _high.
+
+    `weights`, where some row was not trained here: where its weights come from.
+    """
+    ranged = {
+        column.name
+        for column in table.columns
+        for row in table.rows
+        if row.cells[column.name].interval
+    }
+    several = {
+        column.name
+        for column in table.columns
+        for row in table.rows
+        if (ours := row.cells[column.name].ours) and ours.std is not None
+    }
+    given = any(row.given for row in table.rows)
+    lines = []
+    for number, row in enumerate(table.rows, 1):
+        line: dict[str, object] = {
+            "row": number,
+            "label": row.label,
+            "training": row.training,
+            "loops": row.loops,
+            "status": "run" if row.run else NOT_RUN,
+            "seeds": " ".join(map(str, row.seeds)),
+            "sources": row.sources,
+        }
+        line |= {"weights": row.given} if given else {}
+        for column in table.columns:
+            cell = row.cells[column.name]
+            line |= _csv_values(column, cell, column.name in several, column.name in ranged)
+        line |= {"scale": table.setting.scale, "data": table.setting.data}
+        line |= {"device": table.setting.device}
+        if any(column.compare == "device" for column in table.columns):
+            line["measured_on"] = table.measured_on
+        lines.append(line)
+    buffer = io.StringIO()
+    header = list(lines[0]) if lines else ["row", "label", "training", "loops", "status"]
+    writer = csv.DictWriter(buffer, header, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(lines)
+    return buffer.getvalue()
+
+
+def to_markdown(table: Table) -> str:
+    """A GitHub Markdown section: heading, one pipe table a block, notes."""
+    out = [f"## {_md(table.title)}", "", _md(table.caption), ""]
+    for block in table.blocks:
+        out += [f"### {_md(block.title)}", ""] if block.title else []
+        header, align = ["Row"], [":--"]
+        for column in block.columns:
+            heading = _ESCAPED.sub(r"\1<sub>\2</sub>", _md(column.heading))
+            for role in roles(column):
+                header.append(f"{heading} {role}" if column.published else heading)
+                align.append(":--" if role == "constant" else "--:")
+        out += [_md_line(header), _md_line(align)]
+        for row in table.rows:
+            marks = ", ".join(table.row_marks(row))
+            cells = [_md(row.label) + (f" <sup>{marks}</sup>" if marks else "")]
+            cells += [_md_ranked(piece) for piece in row_pieces(block, row)]
+            out.append(_md_line(cells))
+        out += [] if table.rows else ["", "None."]
+        out.append("")
+    out += [f"- {_md(line)}" for line in table.statements]
+    out += [
+        f"- <sup>{mark}</sup> {_md(text)}" for mark, text in (*table.source_notes, *table.notes)
+    ]
+    return "\n".join(out) + "\n"
+
+
+def to_latex(table: Table) -> str:
+    """A LaTeX table (packages booktabs, textcomp; T1 fonts), one tabular a block."""
+    out = [
+        "% Needs \\usepackage[T1]{fontenc}, \\usepackage{booktabs,graphicx}.",
+        r"\begin{table}",
+        r"\centering\small",
+        rf"\caption{{{_tex(table.caption)}}}",
+        rf"\label{{tab:{table.name}}}",
+    ]
+    for block in table.blocks:
+        out += _tex_tabular(table, block)
+    out += [r"\begin{flushleft}\footnotesize"]
+    out += [f"{_tex(line)}\\par" for line in table.statements]
+    out += [
+        rf"\textsuperscript{{{_tex(mark)}}}~{_tex(text)}\par"
+        for mark, text in (*table.source_notes, *table.notes)
+    ]
+    return "\n".join([*out, r"\end{flushleft}", r"\end{table}"]) + "\n"
+
+
+def to_html(table: Table) -> Markup:
+    """The table's section of the page."""
+    return Markup(environment().get_template("table.html.j2").render(table=table))
+
+
+def render(table: Table, suffix: str) -> str:
+    """The table in the format of a file's suffix: csv, md, tex or html. Raises: UserError."""
+    renderers = {"csv": to_csv, "md": to_markdown, "tex": to_latex, "html": to_html}
+    if suffix not in renderers:
+        raise UserError(f"format {suffix!r}: expected one of {sorted(renderers)}")
+    # A Markup would escape what is added to it.
+    return str(renderers[suffix](table))
+
+
+def write_tables(tables: Iterable[Table], out: Path) -> list[Path]:
+    """Write <table>.{csv,md,tex} into a folder. Raises: UserError."""
+    return [
+        write_if_changed(out / f"{table.name}.{suffix}", render(table, suffix))
+        for table in tables
+        for suffix in FILE_FORMATS
+    ]
+
+
+def row_pieces(block: Block, row: TableRow) -> list[Piece]:
+    """All texts of a row within a block."""
+    return [piece for column in block.columns for piece in pieces(column, row.cells[column.name])]
+
+
+def environment() -> Environment:
+    """The templates: autoescape on, unknown names are errors."""
+    env = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    env.globals |= {"roles": roles, "row_pieces": row_pieces}
+    env.filters |= {
+        "heading": _html_heading,
+        "prose": _html_prose,
+        "table_html": to_html,
+        "seconds": _seconds,
+    }
+    return env
+
+
+def _compared(cell: Cell) -> Piece:
+    """A difference of two rows; nothing where the row stands against none."""
+    if cell.ours is None:
+        return Piece(NOT_RUN if cell.status == NOT_RUN else cell.text, "difference", absent=True)
+    interval = "({} to {})".format(*map(signed, cell.interval)) if cell.interval else ""
+    return Piece(signed(cell.ours.mean), "difference", spread=interval)
+
+
+def _no_value(column: Column) -> str:
+    return NO_OBJECTS if column.kind == "score" else "not measured"
+
+
+def _csv_values(column: Column, cell: Cell, several: bool, ranged: bool) -> dict[str, object]:
+    if column.kind == "constant":
+        return {column.name: cell.text}
+    ours = cell.ours if cell.status == VALUE else None
+    name = column.name
+    values: dict[str, object] = {f"{name}_paper": cell.paper} if column.published else {}
+    values[f"{name}_ours"] = ours.mean if ours else None
+    if several:
+        values |= {f"{name}_std": ours.std if ours else None, f"{name}_n": ours.n if ours else None}
+    if ranged:
+        low, high = cell.interval or (None, None)
+        values |= {f"{name}_low": low, f"{name}_high": high}
+    if column.published:
+        values[f"{name}_difference"] = cell.difference
+    return values
+
+
+def _md(text: str) -> str:
+    plain = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return _MARKDOWN.sub(r"\\\1", plain)
+
+
+def _md_ranked(piece: Piece) -> str:
+    before, after = {"best": ("**", "**"), "second": ("<u>", "</u>")}.get(piece.rank, ("", ""))
+    spread = f" {_md(piece.spread)}" if piece.spread else ""
+    return f"{before}{_md(piece.text)}{after}{spread}"
+
+
+def _md_line(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _tex(text: str) -> str:
+    return "".join(_TEX.get(character, character) for character in " ".join(text.split()))
+
+
+def _tex_ranked(piece: Piece) -> str:
+    mark = {"best": r"\textbf{%s}", "second": r"\underline{%s}"}.get(piece.rank, "%s")
+    return mark % _tex(piece.text) + (f" {_tex(piece.spread)}" if piece.spread else "")
+
+
+def _tex_heading(text: str) -> str:
+    return _ESCAPED.sub(r"\1\\textsubscript{\2}", _tex(text))
+
+
+def _tex_tabular(table: Table, block: Block) -> list[str]:
+    layout, above, below, rules = "l", ["Row"], [""], []
+    position = 2
+    for column in block.columns:
+        width = len(roles(column))
+        heading = _tex_heading(column.heading)
+        if column.published and width > 1:
+            above.append(rf"\multicolumn{{{width}}}{{c}}{{{heading}}}")
+            below += ["paper", "ours", "diff."]
+            rules.append(rf"\cmidrule(lr){{{position}-{position + width - 1}}}")
+        else:
+            above.append(heading)
+            below.append("")
+        layout += "l" if column.kind == "constant" else "r" * width
+        position += width
+    title = [rf"\par\smallskip {_tex(block.title)}\par"] if block.title else []
+    body = []
+    for row in table.rows:
+        marks = ",".join(_tex(mark) for mark in table.row_marks(row))
+        label = _tex(row.label) + (rf"\textsuperscript{{{marks}}}" if marks else "")
+        body.append(" & ".join([label] + [_tex_ranked(p) for p in row_pieces(block, row)]) + r" \\")
+    head = [" & ".join(above) + r" \\", *rules, " & ".join(below) + r" \\"]
+    return [
+        *title,
+        r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
+        rf"\begin{{tabular}}{{{layout}}}",
+        r"\toprule",
+        *head,
+        r"\midrule",
+        *body,
+        r"\bottomrule",
+        r"\end{tabular}}",
+    ]
+
+
+def _seconds(value: object) -> str:
+    return f"{value:.0f}" if isinstance(value, int | float) else "unknown"
+
+
+def _html_heading(text: str) -> Markup:
+    return Markup(_SUBSCRIPT.sub(r"\1<sub>\2</sub>", _unbroken(text)))
+
+
+def _html_prose(text: str) -> Markup:
+    """A sentence: L_t and L_e alone are notation there, a device may be named B_1."""
+    return Markup(re.sub(r"\bL_([te])\b", r"L<sub>\1</sub>", _unbroken(text)))
+
+
+def _unbroken(text: str) -> str:
+    return str(escape(text)).replace(" = ", "\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}")

@@ -1,0 +1,233 @@
+"""Weights to be taken elsewhere: plain mmdet loads them and finds the same; the card says what they are."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+from r3cnn.core.errors import UserError
+from r3cnn.core.files import sha256_of, write_json
+from r3cnn.data.loading import build_dataset, collate
+from r3cnn.evaluation.predict import predict_batch
+from r3cnn.weights import checkpoint
+from r3cnn.weights.export import export
+from r3cnn.weights.loading import load_detector
+from tests.r3cnn import tiny
+
+ELSEWHERE = """\
+import sys
+import numpy as np
+from mmdet.apis import inference_detector, init_detector
+model = init_detector("taken.py", "taken.pth", device="cpu")
+found = inference_detector(model, sys.argv[1]).pred_instances
+keys = [k for k in ("bboxes", "scores", "labels", "masks", "mask_scores") if k in found]
+np.savez("found.npz", classes=model.dataset_meta["classes"], **{k: found[k].numpy() for k in keys})
+"""
+
+
+def manifest(training: str = "r3_advanced", **changes) -> dict:
+    return {
+        "training": training,
+        "scale": "smoke",
+        "seed": 0,
+        "schedule": "1x",
+        "loops_trained": 3,
+        "config_sha256": "c0ffee",
+        "source_sha256": "50c5",
+        "git_commit": None,
+        "versions": {"torch": "2.13.0"},
+        "device": "CPU",
+        "world_size": 1,
+        "batch": 4,
+        "lr": 0.01,
+        "data": {"root": "data", "classes": 6, "train_images": 8, "train_sha256": "7ab1e"},
+        "iterations": 18,
+        "epochs": 2,
+        "start": "2026-01-01",
+        "end": "2026-01-02",
+        "attempts": [{}],
+        "seconds": 9.4,
+        **changes,
+    }
+
+
+def score(checkpoint_sha256: str, loops: int, ap: float) -> dict:
+    metrics = {"AP": ap, "AP50": 0.5, "AP75": None}
+    facts = {"checkpoint_sha256": checkpoint_sha256}
+    return {"loops": loops, "images": 4, "bbox": metrics, "segm": metrics, "provenance": facts}
+
+
+@pytest.fixture(scope="module")
+def results(looped, tmp_path_factory) -> Path:
+    """A results folder with one training, its momentum, and two scores, one of another checkpoint."""
+    cfg, weights = looped
+    folder = tmp_path_factory.mktemp("results") / "smoke"
+    place = folder / "trainings" / "r3_advanced" / "seed0"
+    place.mkdir(parents=True)
+    content = checkpoint.load(weights)
+    momentum = {i: value.clone() for i, value in enumerate(content["state_dict"].values())}
+    checkpoint.save(place / "checkpoint.pth", {**content, "optimizer": {"state": momentum}})
+    (place / "config.py").write_text(Path(cfg.filename).read_text())
+    write_json(place / "manifest.json", manifest())
+    scores = folder / "scores" / "r3_advanced" / "seed0"
+    digest = sha256_of(place / "checkpoint.pth")
+    write_json(scores / "loops3.json", score(digest, 3, 0.123))
+    write_json(scores / "loops1.json", score("0" * 64, 1, 0.987))
+    spread = pa.table({"bbox.AP": np.linspace(0, 0.4, 1001), "segm.AP50": [np.nan] * 1001})
+    pq.write_table(spread, scores / "loops3.bootstrap.parquet")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def taken(results, tmp_path_factory) -> Path:
+    """An empty folder with what was exported, and nothing else."""
+    folder = tmp_path_factory.mktemp("elsewhere")
+    export(results / "trainings" / "r3_advanced" / "seed0" / "checkpoint.pth", folder / "taken.pth")
+    return folder
+
+
+def test_what_is_written(taken, results):
+    assert {path.name for path in taken.iterdir()} == {"taken.md", "taken.py", "taken.pth"}
+    whole = results / "trainings" / "r3_advanced" / "seed0" / "checkpoint.pth"
+    assert (taken / "taken.pth").stat().st_size < 0.55 * whole.stat().st_size
+
+
+def test_tensors_and_plain_types_only(taken, looped):
+    content = torch.load(taken / "taken.pth", weights_only=True)
+    assert content.keys() == {"meta", "state_dict"}
+    names = ("disc", "square", "triangle", "ring", "star", "cross")
+    assert content["meta"]["dataset_meta"] == {"classes": names}
+    mine = checkpoint.load(looped[1])["state_dict"]
+    assert content["state_dict"].keys() == mine.keys()
+    assert all(torch.equal(content["state_dict"][name], value) for name, value in mine.items())
+
+
+def detections(cfg, weights: Path) -> tuple[str, dict[str, np.ndarray]]:
+    """What this project finds in the first validation image."""
+    data = collate([build_dataset(cfg.test_dataloader)[0]])
+    path = data["data_samples"][0].img_path
+    loops = cfg.r3cnn.loops_trained
+    found = predict_batch(load_detector(cfg, weights), data, [loops])[loops][0]
+    return path, {name: value.numpy() for name, value in found.items()}
+
+
+def require_same_elsewhere(folder: Path, image: str, expected: dict[str, np.ndarray]) -> None:
+    """In a fresh process in another folder, by mmdet's own functions."""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", ELSEWHERE, image],
+        cwd=folder,
+        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(tiny.ROOT), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    found = np.load(folder / "found.npz")
+    assert found["classes"].tolist()[:2] == ["disc", "square"]
+    assert set(found.files) == {"classes", *expected}
+    assert len(expected["scores"]) > 0
+    for name, value in expected.items():
+        np.testing.assert_array_equal(found[name], value, err_msg=name)
+
+
+def test_plain_mmdet_finds_the_same(taken, looped, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    path, expected = detections(*looped)
+    torch.set_num_threads(threads)
+    require_same_elsewhere(taken, path, expected)
+
+
+# --------------------------------------------------------------------------------- the card
+
+
+def test_the_card_says_what_it_is(taken):
+    card = (taken / "taken.md").read_text()
+    for line in (
+        "# taken: r3_advanced at scale smoke",
+        "| detector, RoI head | MaskRCNN, R3RoIHead |",
+        "| classes | 6: disc, square, triangle, ring, star, cross |",
+        "| image size (longest, shortest side) | 160 x 128 |",
+        "| schedule | 1x, 18 iterations, 2 epochs |",
+        "| IoU thresholds of the loops | [0.5, 0.6, 0.7] |",
+        "| data | data, 6 classes, 8 training images |",
+        "| sources, SHA-256 | `50c5` |",
+    ):
+        assert line in card.splitlines(), line
+    assert "**Its APs mean nothing" in card
+    assert "Apache-2.0" in card
+    assert "no photograph is in it" in card
+    assert sha256_of(taken / "taken.pth") in card
+    assert "{" not in card.replace("{sha256", "")
+
+
+def test_the_card_s_metrics_are_of_these_weights_with_intervals(taken, caplog):
+    card = (taken / "taken.md").read_text()
+    assert "| 3 | 12.3 [1.0, 39.0] | 50.0 | - | 12.3 | 50.0 | - |" in card.splitlines()
+    assert "98.7" not in card  # of another checkpoint
+
+
+def test_the_card_s_parameters_are_the_network_s(taken, looped):
+    card = (taken / "taken.md").read_text()
+    count = int(re.search(r"\| parameters \| ([\d,]+) \|", card)[1].replace(",", ""))
+    assert count == sum(p.numel() for p in load_detector(*looped).parameters())
+
+
+def test_no_scores_no_metrics(results, tmp_path):
+    place = results / "trainings" / "r3_advanced" / "seed0"
+    for name in ("checkpoint.pth", "config.py", "manifest.json"):
+        (tmp_path / name).write_bytes((place / name).read_bytes())
+    export(tmp_path / "checkpoint.pth", tmp_path / "out" / "w.pth")
+    assert "None: the results folder holds no score" in (tmp_path / "out" / "w.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("classes", "expected"),
+    [(("person", "dog"), "CC BY 4.0"), (("dog", "unicorn"), "Not known to this project")],
+)
+def test_the_data_s_licence_follows_from_the_classes(classes, expected):
+    from r3cnn.weights.model_card import _licence_of
+
+    assert expected in _licence_of(classes)
+
+
+# ------------------------------------------------------------------------------ what is refused
+
+
+def test_without_its_manifest(looped, tmp_path):
+    with pytest.raises(UserError, match=r"manifest\.json: cannot be read .* results folder"):
+        export(looped[1], tmp_path / "w.pth")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("out", ["w.md", "checkpoint.pth", "config.pth"])
+def test_the_checkpoint_is_not_overwritten(results, out):
+    place = results / "trainings" / "r3_advanced" / "seed0"
+    before = {path: path.read_bytes() for path in place.iterdir()}
+    with pytest.raises(UserError, match=r"--out .*expected a file such as"):
+        export(place / "checkpoint.pth", place / out)
+    assert {path: path.read_bytes() for path in place.iterdir()} == before
+
+
+def test_weights_of_another_network(results, plain, tmp_path):
+    place = results / "trainings" / "r3_advanced" / "seed0"
+    other = Path(plain[0].filename)
+    with pytest.raises(UserError, match="weights of another network"):
+        export(place / "checkpoint.pth", tmp_path / "w.pth", other)
+
+
+def test_a_broken_manifest(results, tmp_path):
+    place = results / "trainings" / "r3_advanced" / "seed0"
+    for name in ("checkpoint.pth", "config.py"):
+        (tmp_path / name).write_bytes((place / name).read_bytes())
+    (tmp_path / "manifest.json").write_text(json.dumps({"training": "x"}))
+    with pytest.raises(UserError, match=r"manifest\.json: not a manifest"):
+        export(tmp_path / "checkpoint.pth", tmp_path / "out" / "w.pth")

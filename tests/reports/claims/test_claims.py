@@ -1,0 +1,157 @@
+"""The paper's claims by its own numbers and by ours; mistakes in a claims file."""
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from r3cnn.core.errors import UserError
+from reports.claims.judge import FAILS, HOLDS, NOT_RUN, UNDECIDED, judge, status_of, write_claims
+from reports.claims.spec import DEFAULT_CLAIMS, load_claims
+from reports.results.load import load_results
+from reports.tables.spec import Spec, load_spec
+from tests.reports.folders import ResultFolder
+
+
+def judged(folder: ResultFolder, spec: Spec | None = None) -> dict:
+    found = judge(load_claims(), spec or load_spec(), load_results(folder.path))
+    return {item.claim.name: item for item in found}
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "limits", "expected"),
+    [
+        (0.1, 0.5, (0, None), HOLDS),
+        (0.0, 0.6, (0, None), HOLDS),
+        (-0.1, 0.5, (0, None), UNDECIDED),
+        (-0.5, -0.1, (0, None), FAILS),
+        (-0.5, 0.5, (-1, 1), HOLDS),
+        (-1.5, 0.5, (-1, 1), UNDECIDED),
+        (1.1, 1.5, (-1, 1), FAILS),
+        (-3, 3, (-1, 1), UNDECIDED),
+    ],
+)
+def test_a_status_is_where_the_interval_lies(low, high, limits, expected) -> None:
+    assert status_of(low, high, *limits) == expected
+
+
+def test_the_papers_own_numbers(smoke: ResultFolder) -> None:
+    found = {name: item.paper for name, item in judged(smoke).items()}
+    assert found == {
+        "C1": "holds", "C2": "holds", "C3": "undecided", "C4": "holds", "C5": "holds", "C6": "fails",
+        "C7": "undecided", "C8": "holds", "C9": "holds", "C10": "undecided", "C11": "no numbers",
+    }  # fmt: skip
+
+
+def test_c6_shows_its_known_exception(smoke: ResultFolder) -> None:
+    claim = judged(smoke)["C6"]
+    box, mask = claim.checks
+    assert (box.paper.status, mask.paper.status) == (HOLDS, FAILS)
+    assert (box.paper.value, mask.paper.value) == pytest.approx((-0.3, 0.7))
+    assert (mask.paper.low, mask.paper.high) == pytest.approx((0.4, 1.0))
+    assert "35.4 > 34.7" in claim.claim.note
+    assert mask.left_label == "Table 2: r3_naive_inc, L_e = 1"
+
+
+def compared(folder: ResultFolder, better: float) -> None:
+    for training, loops, value in (("r3_naive_inc", 3, 0.4 + better), ("mask_1x", 1, 0.4)):
+        folder.score(training, loops, value, value)
+        folder.resample(training, loops, value)
+
+
+@pytest.mark.parametrize(
+    ("better", "expected"), [(0.01, HOLDS), (0.001, UNDECIDED), (-0.01, FAILS)]
+)
+def test_c1_by_our_results(smoke: ResultFolder, better: float, expected: str) -> None:
+    compared(smoke, better)
+    claim = judged(smoke)["C1"]
+    assert claim.ours == expected
+    assert claim.checks[0].ours.single_seed
+    assert claim.checks[0].ours.value == pytest.approx(better * 100)
+
+
+def test_without_resamples_a_difference_is_undecided(smoke: ResultFolder) -> None:
+    smoke.score("r3_naive_inc", 3, 0.5, 0.5)
+    smoke.score("mask_1x", 1, 0.1, 0.1)
+    outcome = judged(smoke)["C1"].checks[0].ours
+    assert (outcome.status, outcome.low) == (UNDECIDED, None)
+    assert "no interval" in outcome.note
+
+
+def test_what_is_missing_is_named_with_its_command(smoke: ResultFolder) -> None:
+    smoke.score("mask_1x", 1, 0.4, 0.4)
+    claim = judged(smoke)["C1"]
+    assert claim.ours == NOT_RUN
+    assert "results/smoke/scores/r3_naive_inc/seed0/loops3.json" in claim.command
+    assert "mask_1x" not in claim.command
+
+
+def test_measurements_are_compared_as_ratios(smoke: ResultFolder) -> None:
+    counts = {"r3_naive_inc": 43_912_884, "htc": 77_230_846}
+    for training, count in counts.items():
+        speed = {"3": {"images_per_second": 10.0}}
+        smoke.measure(training, parameters={"trainable": count}, speed=speed)
+    parameters, memory, *_, speed = judged(smoke)["C3"].checks
+    assert (parameters.ours.status, parameters.paper.status) == (HOLDS, HOLDS)
+    assert parameters.ours.value == parameters.paper.value == pytest.approx(43912 / 77230)
+    assert (memory.ours.status, speed.ours.status) == (UNDECIDED, UNDECIDED)
+    assert (speed.ours.low, speed.ours.high) == pytest.approx((0.95, 1.05))
+
+
+def test_c11_by_the_histograms(smoke: ResultFolder) -> None:
+    falling = [512, 256, 128, 64, 32, 16, 8, 4, 2, 1]
+    smoke.counts("mask_3x", falling)
+    smoke.counts("r3_naive_inc", falling, falling[::-1], falling[::-1])
+    smoke.counts("r3_naive_dec", falling, [100] * 10, falling)
+    claim = judged(smoke)["C11"]
+    assert claim.ours == HOLDS
+    assert claim.checks[0].ours.value == pytest.approx(0)
+    assert claim.checks[0].left_label == "Figure 2: r3_naive_inc, loop 1"
+    smoke.counts("r3_naive_inc", [100] * 10, falling[::-1], falling[::-1])
+    assert judged(smoke)["C11"].ours == FAILS
+
+
+def test_claims_csv(smoke: ResultFolder, tmp_path: Path) -> None:
+    compared(smoke, 0.01)
+    found = judge(load_claims(), load_spec(), load_results(smoke.path))
+    lines = list(csv.DictReader(write_claims(found, tmp_path).open()))
+    assert len(lines) == 2 * sum(len(item.checks) for item in found)
+    assert {line["claim"] for line in lines} == {f"C{n}" for n in range(1, 12)}
+    first = lines[0]
+    assert (first["numbers"], first["status"], first["single_seed"]) == ("ours", "holds", "yes")
+    assert (first["left_value"], first["right_value"], first["value"]) == ("41", "40", "1")
+    assert lines[1]["numbers"] == "paper"
+    assert lines[1]["low"] == "2.4"
+
+
+def test_every_cell_of_the_claims_stands_in_the_papers_tables() -> None:
+    spec = load_spec()
+    for claim in load_claims().claims:
+        for check in claim.checks:
+            if check.table:
+                rows = {(row.training, row.loops) for row in spec.tables[check.table].rows}
+                assert {(s.training, s.loops) for s in (check.left, check.right)} <= rows
+                columns = {column.key for column in spec.tables[check.table].columns}
+                assert check.metric in columns
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("difference: [0, null]", "difference: [0]", r"claims.C1.checks.0"),
+        ("difference: [0, null]", "difference: [2, 1]", r"expected the least before the most"),
+        ("metrics: [bbox.AP, segm.AP]", "metrics: [speed.x]", r"measurements by their ratio"),
+        ("paper_ap: 0.3", "paper_ap: -1", r"spreads.paper_ap: -1 is less than"),
+        ("  C2:", "  C1:", r"'C1' stands here twice"),
+        ("    text: R3", "    txt: R3", r"claims.C1: .*'txt'"),
+    ],
+)
+def test_a_mistake_names_the_file_and_the_key(
+    tmp_path: Path, old: str, new: str, message: str
+) -> None:
+    path = tmp_path / "claims.yaml"
+    path.write_text(DEFAULT_CLAIMS.read_text().replace(old, new, 1))
+    with pytest.raises(UserError, match=message) as caught:
+        load_claims(path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,330 @@
+"""The page in a real headless Chromium."""
+
+import io
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from r3cnn.core.errors import UserError
+from reports.__main__ import cli
+from reports.claims.spec import load_claims
+from reports.figures.histograms import bins_of, evenness
+from reports.page.chromium import Browser
+from reports.page.html import build_report, write_report
+from reports.results.load import load_results
+from reports.tables.spec import load_spec
+from tests.reports.folders import PRESENT, SOURCES, ResultFolder
+
+pytestmark = pytest.mark.browser
+
+HOSTILE = "<img src=x onerror=hacked()>"
+RUN = "#table1 tr[data-training=mask_1x] button.open"
+
+
+def fill(folder: ResultFolder) -> None:
+    """A run of some trainings, one of a hostile name, and rows that have not run."""
+    folder.data()
+    for training, loops in (("mask_1x", 1), ("htc", 3), ("r3_naive_inc", 3), (HOSTILE, 2)):
+        folder.train(training, attempts=[{}, {}])
+        folder.score(training, loops, 0.4, 0.3)
+        folder.resample(training, loops, 0.4)
+        folder.measure(training)
+        folder.config(training, f"name = {training!r}\nother = '</script>'\n")
+        folder.curve(training, 40)
+        folder.histogram(training, loops, epochs=3)
+        folder.write(f"logs/train/{training}.seed0.log", f"the end of {training}")
+    line = {"epoch": 1, "loops": 3, "bbox_AP": 0.1, "segm_AP": 0.2}
+    folder.write("trainings/htc/seed0/validation.jsonl", json.dumps(line))
+    folder.histogram("mask_3x", 1, epochs=5)
+    folder.counts("r3_1loop", [512, 256, 128, 64, 32, 16, 8, 4, 2, 1])
+    folder.train("dcn", weights={"source": f"https://zoo.org/{HOSTILE}", "sha256": "0" * 64})
+    folder.histogram("dcn", 1, epochs=0)
+    folder.score("dcn", 1, 0.4, 0.3)
+    folder.write("trainings/dcn/seed0/train.jsonl", "")
+    for training, loops, trained in (
+        ("mask_1x", 1, 1),
+        ("r3_naive_inc", 5, 3),
+        ("r3_advanced", 3, 3),
+    ):
+        folder.gallery(training, loops, name=HOSTILE, loops_trained=trained)
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ResultFolder]:
+    """The report of `fill`, and its results."""
+    folder = ResultFolder(tmp_path_factory.mktemp("page") / "results" / "smoke")
+    fill(folder)
+    results = load_results(folder.path)
+    report = build_report(load_spec(), load_claims(), results, SOURCES)
+    write_report(report, results, folder.path / "report")
+    return folder.path / "report" / "index.html", folder
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: str) -> Iterator[Browser]:
+    with Browser(chromium) as started:
+        yield started
+
+
+@pytest.fixture
+def page(browser: Browser, written: tuple[Path, ResultFolder]) -> Browser:
+    """The page, freshly loaded."""
+    browser.messages.clear()
+    browser.requests.clear()
+    browser.resize(1600, 1000)
+    browser.open(written[0])
+    return browser
+
+
+def choose(page: Browser, name: str, value: object, event: str = "change") -> None:
+    page.evaluate(
+        f"(() => {{ const e = document.getElementById({name!r}); e.value = {json.dumps(value)};"
+        f" e.dispatchEvent(new Event({event!r}, {{bubbles: true}})); }})()"
+    )
+
+
+def click(page: Browser, selector: str) -> None:
+    page.evaluate(f"document.querySelector({json.dumps(selector)}).click()")
+
+
+def traces(page: Browser, chart: str = "iou-chart-first") -> list[dict]:
+    """Name, type and heights of what a chart draws."""
+    return page.evaluate(
+        f"document.getElementById('{chart}').data.map(t => ({{name: t.name, type: t.type, "
+        "y: [...t.y]}))"
+    )
+
+
+def drawer(page: Browser) -> str:
+    assert page.evaluate("document.getElementById('drawer').open")
+    return page.evaluate("document.getElementById('drawer').innerText")
+
+
+def test_nothing_is_said_and_no_request_leaves_the_machine(page: Browser) -> None:
+    for name in ("iou-view", "iou-assignment", "iou-form", "iou-unit", "iou-from"):
+        last = page.evaluate(f"[...document.getElementById('{name}').options].at(-1).value")
+        choose(page, name, last)
+    page.evaluate("document.querySelectorAll('summary').forEach(s => s.click())")
+    page.evaluate(
+        "document.querySelectorAll('button.open').forEach(b => { b.click(); "
+        "document.getElementById('drawer').close(); })"
+    )
+    time.sleep(0.3)
+    assert page.messages == []
+    assert page.requests
+    foreign = [url for url in page.requests if not url.startswith(("file:", "data:"))]
+    assert foreign == []
+
+
+def test_a_message_and_a_request_would_be_seen(page: Browser) -> None:
+    page.evaluate("console.warn('seen')")
+    page.evaluate("document.body.append(Object.assign(new Image(), {src: 'http://192.0.2.1/x'}))")
+    time.sleep(0.3)
+    assert "seen" in page.messages
+    assert any("Content Security Policy" in message for message in page.messages)
+
+
+def test_no_name_becomes_markup(page: Browser) -> None:
+    choose(page, "iou-first", HOSTILE)
+    choose(page, "curve-quantity", "loss")
+    page.evaluate("document.querySelectorAll('#curve-trainings input').forEach(i => i.click())")
+    for selector in (f'tr[data-training="{HOSTILE}"] button.open', RUN):
+        click(page, selector)
+        page.evaluate("document.getElementById('drawer').close()")
+    assert page.evaluate("document.querySelectorAll('img[src=x], [onerror]').length") == 0
+    assert (
+        page.evaluate("document.getElementById('iou-chart-first').innerText").count("onerror") == 1
+    )
+    assert page.messages == []
+
+
+def test_the_slider_chooses_the_epoch(page: Browser) -> None:
+    every = traces(page)
+    assert [trace["name"] for trace in every] == ["loop 1", "loop 2", "loop 3"]
+    assert every[2]["y"] == [3 * 3 * n for n in range(10, 20)]  # three epochs of 3 * bin
+    choose(page, "iou-epoch", 2, "input")
+    assert traces(page)[2]["y"] == [3 * n for n in range(10, 20)]
+    assert page.evaluate("document.getElementById('iou-epoch-text').textContent") == "2"
+    assert page.evaluate("document.getElementById('iou-epoch').max") == "5"
+
+
+def test_play_runs_to_the_last_epoch_and_stops(page: Browser) -> None:
+    choose(page, "iou-second", "")
+    click(page, "#iou-play")
+    assert page.evaluate("document.getElementById('iou-play').textContent") == "Stop"
+    time.sleep(2.5)
+    assert page.evaluate("document.getElementById('iou-epoch').value") == "3"
+    assert page.evaluate("document.getElementById('iou-play').textContent") == "Play"
+
+
+def test_loops_form_view_and_height_are_chosen(page: Browser) -> None:
+    click(page, "#iou-loops input[value='2']")
+    assert [trace["name"] for trace in traces(page)] == ["loop 1", "loop 3"]
+    choose(page, "iou-form", "lines")
+    assert {trace["type"] for trace in traces(page)} == {"scatter"}
+    choose(page, "iou-view", "positives")
+    assert traces(page)[0]["y"][0] == 3 * (10 + 50)
+    choose(page, "iou-assignment", "mask")
+    assert traces(page)[0]["y"][0] == 3 * (10 + 1050)
+    choose(page, "iou-unit", "share")
+    assert sum(sum(trace["y"]) for trace in traces(page)) == pytest.approx(100)
+    choose(page, "iou-from", "0")
+    assert len(traces(page)[0]["y"]) == 20
+
+
+def test_what_was_not_recorded_says_so(page: Browser) -> None:
+    choose(page, "iou-first", "r3_1loop")
+    choose(page, "iou-assignment", "mask")
+    assert "not recorded" in page.evaluate("document.getElementById('iou-chart-first').innerText")
+    assert "nothing to show" in page.evaluate("document.getElementById('iou-evenness').innerText")
+
+
+def test_the_evenness_is_that_of_the_claims(
+    page: Browser, written: tuple[Path, ResultFolder]
+) -> None:
+    choose(page, "iou-first", "r3_1loop")
+    expected = evenness(bins_of(load_results(written[1].path), "r3_1loop"))
+    said = page.evaluate("document.getElementById('iou-evenness').innerText")
+    assert f"r3_1loop: evenness {expected:.3f} (loop 1 {expected:.2f}), 6 % above" in said
+
+
+def test_the_library_offers_no_server(page: Browser) -> None:
+    titles = page.evaluate(
+        "[...document.querySelectorAll('#iou-chart-first .modebar-btn')]"
+        ".map(b => b.getAttribute('data-title') || b.getAttribute('aria-label'))"
+    )
+    assert len(titles) == 2
+    assert not any(
+        "share" in str(title).lower() or "chart" in str(title).lower() for title in titles
+    )
+
+
+def test_learning_curves_of_any_trainings(page: Browser) -> None:
+    names = [trace["name"] for trace in traces(page, "curve-chart")]
+    assert names == ["htc, seed 0", "mask_1x, seed 0", "r3_naive_inc, seed 0"]
+    click(page, "#curve-trainings input:checked")
+    assert len(traces(page, "curve-chart")) == 2
+    click(page, "#curve-trainings input")
+    choose(page, "curve-quantity", "segm_AP")
+    click(page, "#curve-trainings label:nth-of-type(2) input")
+    drawn = traces(page, "curve-chart")
+    assert [(trace["name"], trace["y"]) for trace in drawn] == [
+        ("htc, seed 0, L<sub>e</sub> = 3", [20])
+    ]
+
+
+def test_a_cell_opens_its_provenance(page: Browser) -> None:
+    click(page, RUN + "[data-key='bbox.AP']")
+    text = drawer(page)
+    for expected in (
+        "Mask (1x): Box AP", "40.0; 39.1 to 41.0", "CPU, Some Processor, 2 threads", PRESENT,
+        "0123456789abcdef0123456789abcdef01234567", "torch 2.13.0", "2026-01-02T03:04:05+00:00",
+        "60 in 2 attempts", "again/smoke/scores/mask_1x/seed0/loops1.json", "Seed 0",
+        "trainings/mask_1x/seed0/train.jsonl",
+    ):  # fmt: skip
+        assert expected in text, expected
+    whole = page.evaluate("document.getElementById('drawer').textContent")
+    assert "the end of mask_1x" in whole
+    assert "name = 'mask_1x'" in whole
+    click(page, "#drawer .close")
+    assert not page.evaluate("document.getElementById('drawer').open")
+
+
+def test_a_variants_drawer_shows_the_difference_from_its_parent(page: Browser) -> None:
+    click(page, "#table1 tr[data-training=r3_naive_inc] button.open[data-key='segm.AP']")
+    text = drawer(page)
+    assert "the difference from htc" in text
+    assert "-name = 'htc'" in text
+    assert "+name = 'r3_naive_inc'" in text
+
+
+def test_a_row_of_given_weights_says_so_in_its_drawer(page: Browser) -> None:
+    click(page, "#table4 tr[data-training=dcn] button.open[data-key='bbox.AP']")
+    text = drawer(page)
+    for expected in ("Not trained here", f"https://zoo.org/{HOSTILE}", "0" * 64):
+        assert expected in text
+    assert "Iterations" not in text
+    assert page.evaluate("document.querySelectorAll('img[src=x]').length") == 0
+
+
+def test_a_measured_cell_opens_its_measurement(page: Browser) -> None:
+    click(page, RUN + "[data-key='memory.training_gib']")
+    text = drawer(page)
+    assert "peak resident set" in text
+    assert "again/smoke/measurements/mask_1x.json" in text
+
+
+def test_a_cell_not_run_opens_its_command(page: Browser) -> None:
+    click(page, "#table1 tr[data-training=r3_advanced] button.open[data-key='bbox.AP']")
+    text = drawer(page)
+    assert "Runs what is missing" in text
+    assert "results/smoke/scores/r3_advanced/seed0/loops3.json" in text
+
+
+def test_boxes_and_masks_are_hidden_and_shown(page: Browser) -> None:
+    shown = "getComputedStyle(document.querySelector('#pictures {}')).display !== 'none'"
+    assert page.evaluate("document.querySelectorAll('#pictures figure').length") == 1 + 1 + 3 + 3
+    for part, selector in (("boxes", "rect"), ("masks", "path")):
+        assert page.evaluate(shown.format(selector))
+        click(page, f"#show-{part}")
+        assert not page.evaluate(shown.format(selector))
+
+
+@pytest.mark.parametrize("width", [400, 1600])
+@pytest.mark.parametrize("state", ["as loaded", "all open", "drawer"])
+def test_the_page_is_not_wider_than_the_window(page: Browser, width: int, state: str) -> None:
+    page.resize(width, 900)
+    if state == "all open":
+        page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true; })")
+    if state == "drawer":
+        click(page, "#table1 tr[data-training=r3_naive_inc] button.open[data-key='bbox.AP']")
+    time.sleep(0.5)
+    for selector in ("html", "#drawer"):
+        excess = (
+            "document.querySelector('{0}').scrollWidth - document.querySelector('{0}').clientWidth"
+        )
+        assert page.evaluate(excess.format(selector)) == 0, selector
+    charts = page.evaluate(
+        "[...document.querySelectorAll('.chart')].map(c => c.getBoundingClientRect().right)"
+    )
+    assert max(charts) <= width
+
+
+@pytest.mark.parametrize("width", [400, 1600])
+def test_nothing_in_the_drawer_is_squeezed(page: Browser, width: int) -> None:
+    page.resize(width, 900)
+    click(page, RUN + "[data-key='parameters.trainable']")
+    assert "3344384" in drawer(page)
+    widths = "[...document.querySelectorAll('#drawer dd')].map(d => d.clientWidth)"
+    assert min(page.evaluate(widths)) > 100
+    names = "[...document.querySelectorAll('#drawer dt')].map(d => d.scrollWidth - d.clientWidth)"
+    assert max(page.evaluate(names)) <= 0
+
+
+def test_the_page_is_small_enough_to_send(written: tuple[Path, ResultFolder]) -> None:
+    folder = written[0].parent
+    assert sum(path.stat().st_size for path in folder.iterdir()) < 15 * 2**20
+
+
+def test_pictures_for_the_readme(
+    written: tuple[Path, ResultFolder], tmp_path: Path, chromium: str
+) -> None:
+    arguments = ["pictures", "--results", str(written[1].path), "--out", str(tmp_path)]
+    done = CliRunner().invoke(cli, arguments)
+    assert done.exit_code == 0, done.output
+    for name in ("figure2.png", "table1.png"):
+        with Image.open(io.BytesIO((tmp_path / name).read_bytes())) as picture:
+            assert picture.width > 1500
+            assert len(picture.convert("RGB").getcolors(1 << 20)) > 20
+
+
+def test_faults_of_a_page_are_told(page: Browser) -> None:
+    with pytest.raises(UserError, match="the page's script: Error: so"):
+        page.evaluate("(() => { throw new Error('so'); })()")
+    with pytest.raises(UserError, match="the page has no #nowhere"):
+        page.picture("#nowhere")

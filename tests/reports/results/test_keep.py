@@ -1,0 +1,159 @@
+"""What is kept of a run makes the same report, and names no place on the machine that it ran on."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from r3cnn.core.errors import UserError
+from reports.claims.spec import load_claims
+from reports.page.html import build_report
+from reports.results.keep import EVERY, keep
+from reports.results.load import load_results
+from reports.tables.spec import load_spec
+from tests.reports.folders import SOURCES, ResultFolder
+
+
+def line(step: int) -> dict:
+    return {"epoch": 1, "iteration": step, "loss": 1 / step}
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> ResultFolder:
+    """A finished training, and one that has not ended."""
+    folder = ResultFolder(tmp_path / "results" / "mini", "mini")
+    folder.data()
+    folder.train("mask_1x", loops_trained=1)
+    folder.score("mask_1x", 1, 0.3, 0.2)
+    folder.resample("mask_1x", 1, 0.3)
+    folder.histogram("mask_1x", 1)
+    folder.measure("mask_1x")
+    folder.write("trainings/mask_1x/seed0/config.py", "root = 'results/mini/data'\n")
+    folder.write("trainings/mask_1x/seed0/checkpoint.pth", "weights")
+    folder.write("predictions/mask_1x/seed0.parquet", "predictions")
+    lines = [line(step) for step in range(1, 3 * EVERY + 4)]
+    log = "".join(json.dumps(one) + "\n" for one in lines)
+    folder.write("trainings/mask_1x/seed0/train.jsonl", log)
+    folder.write("trainings/htc/seed0/config.py", "")
+    return folder
+
+
+def test_the_report_of_what_was_kept_is_that_of_the_run(run: ResultFolder, tmp_path: Path) -> None:
+    out = tmp_path / "measured" / "mini"
+    keep(run.path, out)
+    one, other = (
+        build_report(load_spec(), load_claims(), load_results(folder), SOURCES)
+        for folder in (run.path, out)
+    )
+    shown = [
+        [row.cells for table in report.tables for row in table.rows] for report in (one, other)
+    ]
+    assert shown[0] == shown[1]
+    assert one.claims == other.claims
+    assert one.series["histograms"] == other.series["histograms"]
+    assert other.command == "snakemake --profile workflow/profiles/local --config scale=mini"
+
+
+def test_a_training_of_another_config_replaces_nothing(run: ResultFolder, tmp_path: Path) -> None:
+    out = tmp_path / "kept"
+    keep(run.path, out)
+    keep(run.path, out)  # the same again
+    before = (out / "scores/mask_1x/seed0/loops1.json").read_bytes()
+    run.train("mask_1x", loops_trained=1, config_sha256="f" * 64)
+    run.score("mask_1x", 1, 0.9, 0.9)
+    with pytest.raises(UserError, match=r"mask_1x.*config_sha256: trained with another config"):
+        keep(run.path, out)
+    assert (out / "scores/mask_1x/seed0/loops1.json").read_bytes() == before
+
+
+def test_only_small_files_of_what_has_ended_are_kept(run: ResultFolder, tmp_path: Path) -> None:
+    files = keep(run.path, tmp_path / "kept")
+    assert {path.name for path in files} == {
+        "data.json",
+        "config.py",
+        "manifest.json",
+        "iou_histogram.csv",
+        "train.jsonl",
+        "loops1.json",
+        "loops1.bootstrap.parquet",
+        "mask_1x.json",
+    }
+    assert not (tmp_path / "kept" / "trainings" / "htc").exists()
+
+
+def test_a_log_is_thinned(run: ResultFolder, tmp_path: Path) -> None:
+    keep(run.path, tmp_path / "kept")
+    text = (tmp_path / "kept/trainings/mask_1x/seed0/train.jsonl").read_text()
+    steps = [json.loads(one).get("iteration") for one in text.splitlines()]
+    assert steps == [1, EVERY, 2 * EVERY, 3 * EVERY, 3 * EVERY + 3]
+
+
+def test_what_was_kept_before_stays(run: ResultFolder, tmp_path: Path) -> None:
+    out = tmp_path / "kept"
+    keep(run.path, out)
+    before = {path: path.stat().st_mtime_ns for path in out.rglob("*") if path.is_file()}
+    (run.path / "trainings/mask_1x/seed0/manifest.json").unlink()
+    keep(run.path, out)
+    assert {path: path.stat().st_mtime_ns for path in out.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ("root = '/elsewhere/mine/data'", "/elsewhere/mine/data"),
+        ("root = '/elsewhere/John Doe/data'", "/elsewhere/John"),
+        ("command = 'python /elsewhere/mine/foo.py --x'", "/elsewhere/mine/foo.py"),
+        ("command = 'a --root=/elsewhere/mine'", "/elsewhere/mine"),
+        ("a = 'file:///elsewhere/mine'", "/elsewhere/mine"),
+        ("a = 'host:/elsewhere/mine'", "/elsewhere/mine"),
+        ("a = 'text\\n/elsewhere/mine'", "/elsewhere/mine"),
+    ],
+)
+def test_a_path_of_the_machine_is_refused(run: ResultFolder, tmp_path: Path, text, path) -> None:
+    run.write("trainings/mask_1x/seed0/config.py", text + "\n")
+    with pytest.raises(UserError, match=rf"config.py: holds the path {path} of this machine"):
+        keep(run.path, tmp_path / "kept")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a = 'https://one.org/two/three'",
+        "a = 's3://one/*/two/three'",
+        "a = 'one/two/three'",
+        "a = 'one (copy)/two/three'",
+        "a = '*/seed0/train.jsonl'",
+        "a = '{id}/seed0/x.json'",
+        "a = '(train|val)/images/x'",
+        "a = 1 / 2 / 3",
+        "a = '/'",
+    ],
+)
+def test_what_only_looks_like_a_path_may_stand(run: ResultFolder, tmp_path: Path, text) -> None:
+    run.write("trainings/mask_1x/seed0/config.py", text + "\n")
+    assert keep(run.path, tmp_path / "kept")
+
+
+@pytest.mark.parametrize("inside", [".", "kept"])
+def test_a_run_is_not_kept_inside_itself(run: ResultFolder, inside) -> None:
+    log = run.path / "trainings/mask_1x/seed0/train.jsonl"
+    before = log.read_text()
+    with pytest.raises(UserError, match=r"--out .*: lies in the run .*; choose a folder elsewhere"):
+        keep(run.path, run.path / inside)
+    assert log.read_text() == before
+
+
+def test_a_broken_data_json_is_not_kept(run: ResultFolder, tmp_path: Path) -> None:
+    run.write("data.json", "{")
+    with pytest.raises(UserError, match=r"data\.json"):
+        keep(run.path, tmp_path / "kept")
+    assert not (tmp_path / "kept").exists()
+
+
+def test_results_on_other_data_are_refused(run: ResultFolder, tmp_path: Path) -> None:
+    keep(run.path, tmp_path / "kept")
+    run.data(splits={"train": {"sha256": "other"}})
+    with pytest.raises(UserError, match=r"data.json: splits: results on other data"):
+        keep(run.path, tmp_path / "kept")
+    with pytest.raises(UserError, match=r"no data.json"):
+        keep(tmp_path, tmp_path / "kept")
