@@ -52,8 +52,10 @@ def _one_line_errors(command: Callable) -> Callable:
 
 
 @click.group(
-    epilog="Example:  python -m reports html --results results/smoke --out results/smoke/report"
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Example:  python -m reports html --results results/smoke --out results/smoke/report",
 )
+@click.version_option(package_name="r3cnn")
 @click.option("-v", "--verbose", is_flag=True, help="Say what is read.")
 def cli(verbose: bool) -> None:
     """Make tables, figures and a page from result files. Prints the files it wrote."""

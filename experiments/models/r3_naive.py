@@ -1,5 +1,5 @@
 # R3-CNN, naive: HTC's box head and HTC's mask head with its residual convolution, one of each, looped.
-# Trunk, RPN, proposals and test settings are HTC's.
+# Backbone, RPN, proposals and test settings are HTC's.
 _base_ = "mmdet::htc/htc-without-semantic_r50_fpn_1x_coco.py"
 custom_imports = dict(imports=["r3cnn.models"], allow_failed_imports=False)
 model = dict(

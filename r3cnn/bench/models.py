@@ -53,13 +53,13 @@ class Images:
 
 
 def config(id_: str, images: Images, scale: str = "paper") -> Config:
-    """A training of the catalogue on these images at their size, with a drawn trunk."""
+    """A training of the catalogue on these images at their size, with a drawn backbone."""
     settings = load_scale(scale)
     settings = dataclasses.replace(
         settings, batch=settings.per_pass, workers=0, images=[images.width, images.height]
     )
-    trunk = None if settings.network else "random"
-    return resolve(load_catalogue().trainings[id_], settings, 0, images.checked, trunk)
+    backbone = None if settings.network else "random"
+    return resolve(load_catalogue().trainings[id_], settings, 0, images.checked, backbone)
 
 
 def sample_fewer(cfg: Config, rois: int = SAMPLED) -> Config:

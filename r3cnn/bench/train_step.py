@@ -15,7 +15,7 @@ BOXES, SAMPLED_BOXES = 2000, 512  # what one assignment of one image counts at s
 
 
 def naive(rounds: int = 3, images: Images | None = None, scale: str = "paper") -> dict:
-    """A step of R3 naive over one of mmdet's own HTC: same trunk, same images, as many RoIs."""
+    """A step of R3 naive over one of mmdet's own HTC: same backbone, same images, as many RoIs."""
     images = images or Images(320, 256, 2)
     own, htc = (sample_fewer(config(id_, images, scale)) for id_ in ("r3_naive_inc", "htc"))
     htc.model.roi_head.type = "HybridTaskCascadeRoIHead"

@@ -1,6 +1,7 @@
 """What several commands share: argument types and the reading of their inputs."""
 
 import json
+import logging
 import re
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import click
 
 from ..core.errors import UserError
 
+log = logging.getLogger(__name__)
 FILE = click.Path(path_type=Path)
 OPTION = re.compile(r"--?[a-z]")
 
@@ -50,3 +52,13 @@ def read_checked_data(path: Path) -> dict:
     if not isinstance(content, dict) or not expected <= content.keys():
         raise UserError(f"{path}: expected the keys {', '.join(sorted(expected))}; {remedy}")
     return content
+
+
+def renamed(old: str, old_value: str | None, new: str, value: str | None) -> str | None:
+    """The value of an option that has a new name; the old one still works, with a warning."""
+    if old_value is None:
+        return value
+    if value is not None:
+        raise UserError(f"{old}: the old name of {new}, which is given too; remove {old}")
+    log.warning("%s is now called %s; the old name goes with version 0.3", old, new)
+    return old_value

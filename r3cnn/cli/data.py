@@ -1,11 +1,14 @@
 """Commands that make, fetch and check data."""
 
+import logging
 from pathlib import Path
 
 import click
 
 from ..core.errors import UserError
 from .common import FILE
+
+log = logging.getLogger(__name__)
 
 
 @click.group()
@@ -35,15 +38,23 @@ def coco(folder: Path, mirror: str | None, keep: bool) -> None:
 @data.command()
 @click.option("--to", "path", required=True, type=FILE, help="File, or folder, to write.")
 @click.option("--from", "source", help="A local file or another address; PyTorch's without it.")
-def trunk(path: Path, source: str | None) -> None:
+def backbone(path: Path, source: str | None) -> None:
     """Fetch ResNet-50's ImageNet weights (torchvision's V1, 98 MB) and check them.
 
     \b
-    Example: python -m r3cnn data trunk --to data
+    Example: python -m r3cnn data backbone --to data
     """
-    from ..data.coco import fetch_trunk
+    from ..data.coco import fetch_backbone
 
-    click.echo(f"{fetch_trunk(path, source)}: ResNet-50's weights, checksum as stated")
+    click.echo(f"{fetch_backbone(path, source)}: ResNet-50's weights, checksum as stated")
+
+
+@data.command("trunk", hidden=True, params=backbone.params)
+@click.pass_context
+def trunk(ctx: click.Context, path: Path, source: str | None) -> None:
+    """The old name of `backbone`."""
+    log.warning("data trunk is now called data backbone; the old name goes with version 0.3")
+    ctx.invoke(backbone, path=path, source=source)
 
 
 @data.command()

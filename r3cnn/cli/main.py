@@ -9,6 +9,7 @@ from ..core.errors import UserError
 from .bench import bench
 from .data import data
 from .evaluation import measure, predict, score
+from .report import report
 from .runs import doctor, estimate, sources, status
 from .training import convert, resolve, reuse, train, weights
 from .use import export, show
@@ -26,6 +27,7 @@ class Group(click.Group):
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="r3cnn")
 @click.option("-v", "--verbose", is_flag=True, help="Log more.")
 def main(verbose: bool) -> None:
     """Train, predict, score and measure R3-CNN and what it is compared with.
@@ -54,6 +56,7 @@ COMMANDS = (
     predict,
     score,
     measure,
+    report,
     show,
     export,
     convert,

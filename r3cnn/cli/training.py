@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from ..training.stopping import CHECKPOINT_MINUTES
-from .common import FILE, entry_of, read_checked_data
+from .common import FILE, entry_of, read_checked_data, renamed
 
 log = logging.getLogger(__name__)
 
@@ -18,7 +18,8 @@ log = logging.getLogger(__name__)
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--catalogue", type=FILE, help="A catalogue of your own beside the paper's.")
 @click.option("--data", "data_file", type=FILE, help="data.json of `data check`; COCO without it.")
-@click.option("--trunk", help="Trunk weights: a file, or `random`; the model's own without it.")
+@click.option("--backbone", help="Backbone weights: a file, or `random`; default: the model's own.")
+@click.option("--trunk", hidden=True, help="The old spelling of --backbone.")
 @click.option("--out", required=True, type=FILE, help="Config file to write.")
 def resolve(
     training: str,
@@ -26,6 +27,7 @@ def resolve(
     seed: int,
     catalogue: Path | None,
     data_file: Path | None,
+    backbone: str | None,
     trunk: str | None,
     out: Path,
 ) -> None:
@@ -38,9 +40,10 @@ def resolve(
     from ..config.resolve import resolve as resolve_config
     from ..core.files import write_atomically
 
+    backbone = renamed("--trunk", trunk, "--backbone", backbone)
     known, entry, settings = entry_of(catalogue, training, scale)
     checked = read_checked_data(data_file) if data_file else None
-    cfg = resolve_config(entry, settings, seed, checked, trunk)
+    cfg = resolve_config(entry, settings, seed, checked, backbone)
     require_loops(cfg, entry, known.evaluations[training], known.stated_in.get(training))
     write_atomically(out, cfg.pretty_text)
 

@@ -11,7 +11,7 @@ CHANNEL_KEYS = {"in_channels", "out_channels", "feat_channels", "conv_out_channe
 
 
 def shrink(model: ConfigDict, network: dict[str, Any]) -> None:
-    """One rule for all models: a small trunk, fewer channels, RoIs, proposals and detections."""
+    """One rule for all models: a small backbone, fewer channels, RoIs, proposals and detections."""
     base, channels = network["base_channels"], network["channels"]
     model.backbone.update(
         type="ResNet14",

@@ -20,12 +20,16 @@ from .options import require_kept, set_options
 
 
 def resolve(
-    training: Training, scale: Scale, seed: int, data: dict | None = None, trunk: str | None = None
+    training: Training,
+    scale: Scale,
+    seed: int,
+    data: dict | None = None,
+    backbone: str | None = None,
 ) -> Config:
     """The whole config of one training: what is run, and nothing left to choose.
 
     data: the checked data (the content of data.json); without it COCO's 80 classes are kept.
-    trunk: a file of trunk weights, or `random`; without it those that the model names.
+    backbone: a file of backbone weights, or `random`; without it those that the model names.
     Raises UserError where a setting does not fit the model.
     """
     cfg = Config.fromfile(training.model_file, import_custom_modules=False)
@@ -38,8 +42,8 @@ def resolve(
     _require_weights(cfg, training)
     if scale.network:
         shrink(cfg.model, scale.network)
-    if trunk:
-        _set_trunk(cfg, scale, trunk)
+    if backbone:
+        _set_backbone(cfg, scale, backbone)
     _set_schedule(cfg, training, scale)
     _set_data(cfg, scale, data)
     require_kept(cfg, training)
@@ -104,18 +108,20 @@ def _require_weights(cfg: Config, training: Training) -> None:
         )
 
 
-def _set_trunk(cfg: Config, scale: Scale, trunk: str) -> None:
-    if trunk == "random":
+def _set_backbone(cfg: Config, scale: Scale, backbone: str) -> None:
+    if backbone == "random":
         cfg.model.backbone.init_cfg = None
         return
     if scale.network:
         raise UserError(
-            f"--trunk {trunk}: the small trunk of scale {scale.name} fits no file; "
+            f"--backbone {backbone}: the small backbone of scale {scale.name} fits no file; "
             "expected `random`, or a scale without `network`"
         )
-    if not Path(trunk).is_file():
-        raise UserError(f"--trunk {trunk}: no such file; expected ResNet-50 weights, or `random`")
-    cfg.model.backbone.init_cfg = {"type": "Pretrained", "checkpoint": trunk}
+    if not Path(backbone).is_file():
+        raise UserError(
+            f"--backbone {backbone}: no such file; expected ResNet-50 weights, or `random`"
+        )
+    cfg.model.backbone.init_cfg = {"type": "Pretrained", "checkpoint": backbone}
 
 
 def _loops_trained(cfg: Config) -> int:

@@ -1,4 +1,4 @@
-"""COCO 2017 and the trunk's weights, from their publishers or a mirror, once, before anything is trained."""
+"""COCO 2017 and the backbone's weights, from their publishers or a mirror, once, before anything is trained."""
 
 import logging
 import shutil
@@ -15,7 +15,9 @@ from .download import Wanted, download, require_right
 log = logging.getLogger(__name__)
 
 OFFICIAL = "http://images.cocodataset.org"
-TRUNK = Wanted("https://download.pytorch.org/models/resnet50-0676ba61.pth", 102_530_333, "0676ba61")
+BACKBONE = Wanted(
+    "https://download.pytorch.org/models/resnet50-0676ba61.pth", 102_530_333, "0676ba61"
+)
 
 
 @dataclass(frozen=True)
@@ -73,20 +75,20 @@ def fetch(folder: Path, mirror: str = OFFICIAL, keep: bool = False) -> dict:
     return check(folder)
 
 
-def fetch_trunk(path: Path, source: str | None = None) -> Path:
+def fetch_backbone(path: Path, source: str | None = None) -> Path:
     """ResNet-50's ImageNet weights (torchvision's V1) at `path`, a file or a folder.
 
     source: another address, or a local file, which is copied. Raises UserError.
     """
     if path.is_dir():
-        path = path / TRUNK.address.rpartition("/")[2]
+        path = path / BACKBONE.address.rpartition("/")[2]
     local = Path(source) if source and "://" not in source else None
     if local is None:
-        download(Wanted(source or TRUNK.address, TRUNK.size, TRUNK.sha256), path)
+        download(Wanted(source or BACKBONE.address, BACKBONE.size, BACKBONE.sha256), path)
     elif not local.is_file():
         raise UserError(f"{local}: no such file, expected ResNet-50's weights; check the path")
     else:
-        require_right(local, TRUNK)
+        require_right(local, BACKBONE)
         with replacing(path) as temporary:
             shutil.copyfile(local, temporary)
     return path

@@ -1,4 +1,4 @@
-"""Predict the validation images once for every L_e asked for: trunk, RPN and box loops are shared."""
+"""Predict the validation images once for every L_e asked for: backbone, RPN and box loops are shared."""
 
 import json
 import logging

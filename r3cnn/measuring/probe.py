@@ -45,7 +45,7 @@ def probe(
                 same[training.id] = first_of[key]
                 continue
             first_of[key] = training.id
-            cfg = resolve(training, quick, 0, checked, trunk="random")
+            cfg = resolve(training, quick, 0, checked, backbone="random")
             seconds[training.id], peak = _measured(cfg, Path(folder) / training.id, passes)
             if peak is not None:
                 memory[training.id] = peak

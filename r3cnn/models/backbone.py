@@ -1,4 +1,4 @@
-"""A small trunk for the small scales."""
+"""A small backbone for the small scales."""
 
 from mmdet.models.backbones.resnet import Bottleneck, ResNet
 from mmdet.registry import MODELS

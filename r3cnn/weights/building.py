@@ -37,18 +37,18 @@ def build_detector(cfg: Config, device: torch.device | str, seed: int | None = N
     if device.type == "cpu":
         detector = revert_sync_batchnorm(detector)
     if seed is not None:
-        _require_trunk_weights(cfg, detector.backbone)
+        _require_backbone_weights(cfg, detector.backbone)
         detector.init_weights()
     return keep_float32(detector).to(device)
 
 
-def _trunk_weights(cfg: Config) -> str:
+def _backbone_weights(cfg: Config) -> str:
     return str((cfg.model.backbone.get("init_cfg") or {}).get("checkpoint", ""))
 
 
 def _require_torchvision(cfg: Config) -> None:
     """mmengine reads torchvision:// weights through torchvision: say so before it fails in there."""
-    weights = _trunk_weights(cfg)
+    weights = _backbone_weights(cfg)
     if not weights.startswith("torchvision://"):
         return
     try:
@@ -56,19 +56,19 @@ def _require_torchvision(cfg: Config) -> None:
     except ImportError:
         raise UserError(
             f"{cfg.filename}: model.backbone.init_cfg: {weights} needs torchvision, which is not "
-            "installed; install it, or resolve with `--trunk FILE` (a ResNet-50 state dict) or "
-            "`--trunk random`"
+            "installed; install it, or resolve with `--backbone FILE` (a ResNet-50 state dict) or "
+            "`--backbone random`"
         ) from None
 
 
-def _require_trunk_weights(cfg: Config, trunk: nn.Module) -> None:
-    """mmengine says little of a broken file, and passes over weights that the trunk does not know."""
-    weights = _trunk_weights(cfg)
+def _require_backbone_weights(cfg: Config, backbone: nn.Module) -> None:
+    """mmengine says little of a broken file, and passes over weights that the backbone does not know."""
+    weights = _backbone_weights(cfg)
     if not weights or "://" in weights:
         return
     found = checkpoint.load(Path(weights))
     found = found.get("state_dict", found)
-    own = trunk.state_dict()
+    own = backbone.state_dict()
     strange = [
         name
         for name, value in found.items()
@@ -77,6 +77,6 @@ def _require_trunk_weights(cfg: Config, trunk: nn.Module) -> None:
     ]
     if strange or "conv1.weight" not in found:
         raise UserError(
-            f"{weights}: not the weights of this trunk ({(strange or ['conv1.weight'])[0]} does not fit); "
-            "expected a ResNet-50 state dict as torchvision names it, or `--trunk random`"
+            f"{weights}: not the weights of this backbone ({(strange or ['conv1.weight'])[0]} does not fit); "
+            "expected a ResNet-50 state dict as torchvision names it, or `--backbone random`"
         )

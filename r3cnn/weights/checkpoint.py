@@ -15,7 +15,7 @@ from ..core.files import remove_leftovers, replacing, sha256_of
 log = logging.getLogger(__name__)
 KEEP = 2
 
-# mmengine, which reads trunk weights, would fall back to unpickling whatever a file holds
+# mmengine, which reads backbone weights, would fall back to unpickling whatever a file holds
 os.environ["TORCH_FORCE_WEIGHTS_ONLY_LOAD"] = "1"
 os.environ.pop("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", None)
 

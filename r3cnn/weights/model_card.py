@@ -83,7 +83,7 @@ def _what(cfg: Config, classes: Sequence[str], out: Path, parameters: int) -> li
         "| | |",
         "|---|---|",
         f"| detector, RoI head | {cfg.model.type}, {cfg.model.roi_head.type} |",
-        f"| trunk | {cfg.model.backbone.type}, depth {cfg.model.backbone.depth} |",
+        f"| backbone | {cfg.model.backbone.type}, depth {cfg.model.backbone.depth} |",
         f"| loops or stages in training | {loops} |",
         f"| parameters | {parameters:,} |",
         f"| classes | {len(classes)}: {shown} |",

@@ -31,7 +31,7 @@ def test_the_paper_s_model_trains_on_real_images(shared, tmp_path):
 
     scale = dataclasses.replace(load_scale("paper"), batch=2, workers=0)
     entry = load_catalogue().trainings["r3_naive_inc"]
-    cfg = resolve(entry, scale, 0, check(shared / "coco-tiny"), trunk="random")
+    cfg = resolve(entry, scale, 0, check(shared / "coco-tiny"), backbone="random")
     trainer = Trainer(cfg, tmp_path / "state")
     trainer.run_steps(2)
     lines = (tmp_path / "state" / "train.jsonl").read_text().splitlines()

@@ -56,33 +56,33 @@ def test_images_and_batch(training):
     assert cfg.train_dataloader.dataset.filter_cfg == {"filter_empty_gt": True, "min_size": 32}
 
 
-def test_trunk_and_normalisation(training):
+def test_backbone_and_normalisation(training):
     id_, cfg = training
-    trunk, images = cfg.model.backbone, cfg.model.data_preprocessor
-    assert (trunk.type, trunk.depth, trunk.frozen_stages) == ("ResNet", 50, 1)
-    assert trunk.init_cfg.checkpoint == "torchvision://resnet50"
+    backbone, images = cfg.model.backbone, cfg.model.data_preprocessor
+    assert (backbone.type, backbone.depth, backbone.frozen_stages) == ("ResNet", 50, 1)
+    assert backbone.init_cfg.checkpoint == "torchvision://resnet50"
     trains = id_ in {"htc_gcnet", "r3l_gcnet"}
-    assert trunk.norm_cfg == {"type": "SyncBN" if trains else "BN", "requires_grad": True}
-    assert trunk.norm_eval is not trains
+    assert backbone.norm_cfg == {"type": "SyncBN" if trains else "BN", "requires_grad": True}
+    assert backbone.norm_eval is not trains
     assert {key: images[key] for key in IMAGENET} == IMAGENET
     assert (images.bgr_to_rgb, images.pad_size_divisor) == (True, 32)
 
 
 def test_extensions(training):
     id_, cfg = training
-    trunk = cfg.model.backbone
+    backbone = cfg.model.backbone
     later = (False, True, True, True)
     if "gcnet" in id_:
-        (plugin,) = trunk.plugins
+        (plugin,) = backbone.plugins
         assert plugin.cfg == {"type": "ContextBlock", "ratio": 0.25}
         assert (tuple(plugin.stages), plugin.position) == (later, "after_conv3")
     else:
-        assert trunk.get("plugins") is None
+        assert backbone.get("plugins") is None
     if "dcn" in id_:
-        assert (trunk.dcn.type, trunk.dcn.deform_groups) == ("DCN", 1)
-        assert tuple(trunk.stage_with_dcn) == later
+        assert (backbone.dcn.type, backbone.dcn.deform_groups) == ("DCN", 1)
+        assert tuple(backbone.stage_with_dcn) == later
     else:
-        assert trunk.get("dcn") is None
+        assert backbone.get("dcn") is None
     kind = "GenericRoIExtractor" if "groie" in id_ else "SingleRoIExtractor"
     for name, size in (("bbox_roi_extractor", 7), ("mask_roi_extractor", 14)):
         extractor = cfg.model.roi_head[name]

@@ -22,7 +22,7 @@ GATES = {
     r"": 2e-5,
 }
 # Bilinear sampling at learnt offsets has kinks: in `dcn` noise of one float's last place alone moves a single
-# trunk parameter's norm by up to 4e-3, differently on each CPU (test_float_noise_alone_...). The submodules'
+# backbone parameter's norm by up to 4e-3, differently on each CPU (test_float_noise_alone_...). The submodules'
 # norms keep their gate. With 512 samples a ReLU of the first FC falls on the other side of zero, too.
 KINKS = {
     "dcn": {
@@ -33,7 +33,7 @@ KINKS = {
 }
 # Gradients that a softmax makes zero in theory (it ignores what all positions share); the rest is noise.
 NOISE = re.compile(r"\.(phi\.conv|context_block\.conv_mask)\.bias$")
-TRUNK = re.compile(r"^backbone\.")
+BACKBONE = re.compile(r"^backbone\.")
 
 
 def gate(key: str) -> float:
@@ -96,7 +96,7 @@ def beyond_gates(reference: Record, found: Record, name: str = "") -> dict[str, 
     off = differences(reference, found)
     beyond = {key: d for key, d in off.items() if not d <= limits.get(key, gate(key))}
     for key in limits.keys() & {k for k in off if k.endswith("grad/norms")}:
-        outside = _gradient_difference(key, reference, found, (NOISE, TRUNK))
+        outside = _gradient_difference(key, reference, found, (NOISE, BACKBONE))
         if not outside <= gate(key):
-            beyond[f"{key} outside the trunk"] = outside
+            beyond[f"{key} outside the backbone"] = outside
     return beyond

@@ -62,7 +62,7 @@ def as_list(modules: object) -> list:
 
 
 def features(detector: nn.Module, record: Record) -> None:
-    """Trunk, neck and RPN outputs of image 0, evaluation mode."""
+    """Backbone, neck and RPN outputs of image 0, evaluation mode."""
     detector.eval()
     image = inputs.images()[:1]
     for i, x in enumerate(detector.backbone(image)):

@@ -71,7 +71,7 @@ def test_parts_are_built_by_name(fresh):
 
 def test_the_paper_scale_runs_on_a_folder_of_its_own_name(fresh, tmp_path):
     folder = coco_folder(tmp_path / "my coco")
-    plan = fresh.plan("--config", "scale=paper", f"data={folder}", "results=out", "trunk=random")
+    plan = fresh.plan("--config", "scale=paper", f"data={folder}", "results=out", "backbone=random")
     assert plan.counts["train"] == 17
     assert "shapes" not in plan.counts
     assert "out/paper-my_coco/data.json" in plan.output
@@ -173,8 +173,8 @@ def broken_model(tree):
         (None, "scale=paper", "scales/paper.yaml: data.folder: there is no folder data/coco"),
         (
             None,
-            "trunk=no.pth",
-            "--config trunk: there is no file no.pth; get ResNet-50's weights with",
+            "backbone=no.pth",
+            "--config backbone: there is no file no.pth; get ResNet-50's weights with",
         ),
         (None, "catalogue=no.yaml", "no.yaml: cannot read this file: No such file"),
         (unknown_model, "catalogue=own.yaml", "own.yaml: trainings.mine.model: unknown model"),

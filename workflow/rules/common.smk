@@ -11,11 +11,15 @@ from pathlib import Path
 from r3cnn.catalogue import load_catalogue, load_scale
 from r3cnn.core.errors import UserError
 from r3cnn.core.schema import choice, read_checked, shown
+from snakemake.logging import logger
 
 # The rules say `python`: the one that runs Snakemake, even where its environment is not activated.
 os.environ.update(PATH=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
 
 TABLES_SCHEMA = Path(workflow.basedir, "reports", "schemas", "tables.schema.yaml")
+
+# Keys of --config that have a new name; the old one works until version 0.3.
+RENAMED = {"trunk": "backbone"}
 
 # Slurm knows no total of cores.
 ALL_CORES = workflow.resource_settings.cores or 8
@@ -36,13 +40,16 @@ def read_settings():
         "scale": "smoke",
         "data": None,
         "catalogue": None,
-        "trunk": None,
+        "backbone": None,
         "results": "results",
     }
+    given = {RENAMED.get(key, key): value for key, value in config.items() if value is not None}
     for key in config:
-        if key not in defaults:
+        if RENAMED.get(key, key) not in defaults:
             raise UserError(f"--config {key}: unknown key; {choice(key, defaults)}")
-    return defaults | {key: str(value) for key, value in config.items() if value is not None}
+        if key in RENAMED and workflow.is_main_process:
+            logger.warning(f"--config {key} is now called {RENAMED[key]}; {key} goes with 0.3")
+    return defaults | {key: str(value) for key, value in given.items()}
 
 
 def data_and_results():
@@ -63,17 +70,17 @@ def data_and_results():
     return folder, f"{SETTINGS['results']}/{name}"
 
 
-def trunk_weights():
-    """The trunk's weights, a file on disk or `random`; small networks have none and get None."""
-    if SCALE.network is not None and SETTINGS["trunk"] is None:
+def backbone_weights():
+    """The backbone's weights, a file on disk or `random`; small networks have none and get None."""
+    if SCALE.network is not None and SETTINGS["backbone"] is None:
         return None
-    trunk = SETTINGS["trunk"] or "data/resnet50-0676ba61.pth"
-    if trunk != "random" and not Path(trunk).is_file():
+    backbone = SETTINGS["backbone"] or "data/resnet50-0676ba61.pth"
+    if backbone != "random" and not Path(backbone).is_file():
         raise UserError(
-            f"--config trunk: there is no file {trunk}; get ResNet-50's weights with `python -m r3cnn "
-            "data trunk --to data`, or name a file, or `random`"
+            f"--config backbone: there is no file {backbone}; get ResNet-50's weights with `python -m r3cnn "
+            "data backbone --to data`, or name a file, or `random`"
         )
-    return trunk
+    return backbone
 
 
 def refuse_results_of_other_data():
@@ -148,7 +155,7 @@ try:
     CATALOGUE = load_catalogue(SETTINGS["catalogue"])
     DATA, RESULTS = data_and_results()
     refuse_results_of_other_data()
-    TRUNK = trunk_weights()
+    BACKBONE = backbone_weights()
     TABLE_FILES = chain_of_tables(CATALOGUE.tables)
     TABLES, CHARTS = read_tables(), read_charts()
     for training in CATALOGUE.trainings.values():

@@ -22,12 +22,12 @@ rule resolve:
         training=training_of,
         scale=shown(SCALE.path),
         sizes=scale_of,
-        trunk=f"--trunk {TRUNK}" if TRUNK else "",
+        backbone=f"--backbone {BACKBONE}" if BACKBONE else "",
     message:
         "Resolve the config of {wildcards.id}, seed {wildcards.seed}"
     shell:
         "python -m r3cnn resolve --training {wildcards.id} --catalogue {params.catalogue:q}"
-        " --scale {params.scale:q} --seed {wildcards.seed} --data {input.data} {params.trunk}"
+        " --scale {params.scale:q} --seed {wildcards.seed} --data {input.data} {params.backbone}"
         " --out {output} > {log} 2>&1"
 
 

@@ -196,23 +196,23 @@ def test_the_papers_schedule(resolved, id_, epochs, drops):
     assert (cfg.auto_scale_lr.base_batch_size, cfg.train_dataloader.batch_size) == (16, 2)
 
 
-# ------------------------------------------------------------------------- trunk weights
+# ------------------------------------------------------------------------- backbone weights
 
 
-def test_trunk_weights(tmp_path):
+def test_backbone_weights(tmp_path):
     entry, paper, smoke = tiny.entry("r3_naive_inc"), load_scale("paper"), load_scale("smoke")
     usual = tiny.config("r3_naive_inc", "paper").model.backbone.init_cfg
     assert usual == {"type": "Pretrained", "checkpoint": "torchvision://resnet50"}
-    assert resolve(entry, paper, 0, trunk="random").model.backbone.init_cfg is None
+    assert resolve(entry, paper, 0, backbone="random").model.backbone.init_cfg is None
     assert tiny.config("r3_naive_inc").model.backbone.init_cfg is None
-    file = tmp_path / "trunk.pth"
-    with pytest.raises(UserError, match=f"--trunk {file}: no such file; expected ResNet-50"):
-        resolve(entry, paper, 0, trunk=str(file))
+    file = tmp_path / "backbone.pth"
+    with pytest.raises(UserError, match=f"--backbone {file}: no such file; expected ResNet-50"):
+        resolve(entry, paper, 0, backbone=str(file))
     file.touch()
-    chosen = resolve(entry, paper, 0, trunk=str(file)).model.backbone.init_cfg
+    chosen = resolve(entry, paper, 0, backbone=str(file)).model.backbone.init_cfg
     assert chosen == {"type": "Pretrained", "checkpoint": str(file)}
-    with pytest.raises(UserError, match=r"the small trunk of scale smoke fits no file"):
-        resolve(entry, smoke, 0, trunk=str(file))
+    with pytest.raises(UserError, match=r"the small backbone of scale smoke fits no file"):
+        resolve(entry, smoke, 0, backbone=str(file))
 
 
 # ----------------------------------------------------------------------- user's mistakes

@@ -1,4 +1,4 @@
-"""Fetching COCO and the trunk's weights, from a server on this machine that misbehaves."""
+"""Fetching COCO and the backbone's weights, from a server on this machine that misbehaves."""
 
 import dataclasses
 import hashlib
@@ -251,19 +251,19 @@ def test_an_image_that_is_missing_is_found_by_the_check(server, archives, tmp_pa
         coco.fetch(tmp_path / "coco", server.address)
 
 
-def test_the_trunks_weights(server, tmp_path, monkeypatch):
+def test_the_backbones_weights(server, tmp_path, monkeypatch):
     there = wanted(server)
-    monkeypatch.setattr(coco, "TRUNK", dataclasses.replace(there, sha256=there.sha256[:8]))
+    monkeypatch.setattr(coco, "BACKBONE", dataclasses.replace(there, sha256=there.sha256[:8]))
     (tmp_path / "weights").mkdir()
-    assert coco.fetch_trunk(tmp_path / "weights") == tmp_path / "weights" / "file"
+    assert coco.fetch_backbone(tmp_path / "weights") == tmp_path / "weights" / "file"
     local = server.folder / "file"
-    coco.fetch_trunk(tmp_path / "copy.pth", str(local))
+    coco.fetch_backbone(tmp_path / "copy.pth", str(local))
     assert (tmp_path / "copy.pth").read_bytes() == CONTENT
     local.write_bytes(CONTENT[::-1])
     with pytest.raises(UserError, match=r"sha256 .* found"):
-        coco.fetch_trunk(tmp_path / "other.pth", str(local))
+        coco.fetch_backbone(tmp_path / "other.pth", str(local))
     with pytest.raises(UserError, match="no such file, expected ResNet-50's weights"):
-        coco.fetch_trunk(tmp_path / "other.pth", str(tmp_path / "gone"))
+        coco.fetch_backbone(tmp_path / "other.pth", str(tmp_path / "gone"))
     assert not (tmp_path / "other.pth").exists()
 
 
@@ -286,5 +286,5 @@ def test_the_official_files_are_those_of_the_publishers():
         "train2017.zip",
     ]
     assert all(len(archive.sha256) == 64 for archive in coco.ARCHIVES)
-    assert coco.TRUNK.address.endswith(f"resnet50-{coco.TRUNK.sha256}.pth")
+    assert coco.BACKBONE.address.endswith(f"resnet50-{coco.BACKBONE.sha256}.pth")
     assert json.dumps(coco.OFFICIAL) == '"http://images.cocodataset.org"'

@@ -130,7 +130,7 @@ def test_nothing_above_the_score_gives_nothing(detector, monkeypatch):
 
 @pytest.mark.parametrize("id_", ["r3_2loops", "r3_advanced"])
 def test_the_whole_detector_with_no_object_at_all(id_):
-    """Trunk and RPN too, whose proposals are what an untrained network finds."""
+    """Backbone and RPN too, whose proposals are what an untrained network finds."""
     detector = tiny.detector(id_).train()
     data = detector.data_preprocessor(tiny.batch([EMPTY, Picture(80, 64)]), True)
     loss, _ = detector.parse_losses(detector(**data, mode="loss"))

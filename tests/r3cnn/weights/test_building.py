@@ -75,16 +75,16 @@ def test_torchvisions_weights_without_torchvision(monkeypatch):
         build_detector(cfg, "cpu", seed=0)
     message = str(caught.value)
     assert "model.backbone.init_cfg: torchvision://resnet50 needs torchvision" in message
-    assert "`--trunk FILE`" in message
+    assert "`--backbone FILE`" in message
     assert "\n" not in message
     build_detector(cfg, "meta")  # counting needs no weights
 
 
-# ------------------------------------------------------------------------- trunk weights
+# ------------------------------------------------------------------------- backbone weights
 
 
 @pytest.fixture(scope="module")
-def trunk() -> dict[str, torch.Tensor]:
+def backbone() -> dict[str, torch.Tensor]:
     """Weights of a ResNet-50 as torchvision names them, its classifier included."""
     cfg = tiny.config("mask_1x", "paper")
     cfg.model.backbone.init_cfg = None
@@ -93,8 +93,8 @@ def trunk() -> dict[str, torch.Tensor]:
     return dict(state) | {"fc.weight": torch.zeros(2, 2), "fc.bias": torch.zeros(2)}
 
 
-def with_trunk(weights, state=None, id_="mask_1x"):
-    """A paper model whose trunk is to be read from a file that holds `state`, if anything."""
+def with_backbone(weights, state=None, id_="mask_1x"):
+    """A paper model whose backbone is to be read from a file that holds `state`, if anything."""
     if state is not None:
         torch.save(state, weights)
     cfg = tiny.config(id_, "paper")
@@ -104,29 +104,27 @@ def with_trunk(weights, state=None, id_="mask_1x"):
 
 
 @pytest.mark.parametrize("id_", ["gcnet", "dcn"])
-def test_trunk_weights_are_read(trunk, tmp_path, id_):
+def test_backbone_weights_are_read(backbone, tmp_path, id_):
     """Also where blocks have more than a plain ResNet-50, which is drawn then."""
-    found = with_trunk(tmp_path / "trunk.pth", trunk, id_)
-    assert all(torch.equal(found[name], trunk[name]) for name in trunk.keys() & found.keys())
-    assert len(trunk.keys() & found.keys()) == len(trunk) - 2
+    found = with_backbone(tmp_path / "backbone.pth", backbone, id_)
+    assert all(torch.equal(found[name], backbone[name]) for name in backbone.keys() & found.keys())
+    assert len(backbone.keys() & found.keys()) == len(backbone) - 2
 
 
-def test_trunk_weights_that_are_gone(tmp_path):
-    with pytest.raises(UserError, match=r"trunk\.pth: no such checkpoint"):
-        with_trunk(tmp_path / "trunk.pth")
+def test_backbone_weights_that_are_gone(tmp_path):
+    with pytest.raises(UserError, match=r"backbone\.pth: no such checkpoint"):
+        with_backbone(tmp_path / "backbone.pth")
 
 
 @pytest.mark.parametrize("fault", ["prefix", "shape", "empty"])
-def test_weights_of_something_else_are_no_trunk(trunk, tmp_path, fault):
-    """mmengine would train on, with a trunk at random."""
+def test_weights_of_something_else_are_no_backbone(backbone, tmp_path, fault):
+    """mmengine would train on, with a backbone at random."""
     state = {
-        "prefix": {f"backbone.{name}": value for name, value in trunk.items()},
-        "shape": trunk | {"layer4.2.conv3.weight": torch.zeros(1)},
+        "prefix": {f"backbone.{name}": value for name, value in backbone.items()},
+        "shape": backbone | {"layer4.2.conv3.weight": torch.zeros(1)},
         "empty": {},
     }[fault]
     name = {"prefix": "backbone.conv1.weight", "shape": "layer4.2.conv3.weight"}
-    expected = (
-        rf"trunk\.pth: not the weights of this trunk \({name.get(fault, 'conv1.weight')} does not"
-    )
+    expected = rf"backbone\.pth: not the weights of this backbone \({name.get(fault, 'conv1.weight')} does not"
     with pytest.raises(UserError, match=expected):
-        with_trunk(tmp_path / "trunk.pth", state)
+        with_backbone(tmp_path / "backbone.pth", state)
