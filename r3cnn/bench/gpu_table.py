@@ -1,5 +1,7 @@
 """The table of what `bench gpu` measured, beside the paper's Table 1. Imports no torch."""
 
+from tabulate import tabulate
+
 # table 1: images a second, and GB of training memory
 PAPER = {
     "mask_1x": {"speed": 11.5, "memory": 4.4},
@@ -16,10 +18,12 @@ def render(content: dict) -> str:
     lines = [
         f"{content['device']}, {content['size']}, {content['classes']} classes, scale {content['scale']}; "
         f"memory of {content['memory_of']}",
-        " ".join([f"{'model':14}", *(f"{heading:>7}" for heading in HEADINGS)]),
-    ]
-    for id_, of in content["models"].items():
-        lines.append(" ".join([f"{id_:14}", *map(_cell, _numbers(id_, of), DIGITS)]))
+        tabulate(
+            [[id_, *map(_cell, _numbers(id_, of), DIGITS)] for id_, of in content["models"].items()],
+            ["model", *HEADINGS], tablefmt="plain", disable_numparse=True,
+            colalign=("left", *("right" for _ in HEADINGS)),
+        ),
+    ]  # fmt: skip
     faster = content.get("advanced", {})
     for name, factor in faster.get("over_direct", {}).items():
         lines.append(

@@ -10,7 +10,7 @@ from .bench import bench
 from .data import data
 from .evaluation import measure, predict, score
 from .report import report
-from .runs import doctor, estimate, sources, status
+from .runs import doctor, estimate, sources, status, verify_kept
 from .training import convert, resolve, reuse, train, weights
 from .use import export, show
 
@@ -64,6 +64,7 @@ COMMANDS = (
     estimate,
     doctor,
     sources,
+    verify_kept,
     bench,
 )
 for command in COMMANDS:

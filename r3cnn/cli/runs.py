@@ -142,3 +142,26 @@ def sources() -> None:
 
     for part in ENTRIES:
         click.echo(f"{part:10} scheme {SCHEME}  {source_hash(part)}")
+
+
+@click.command("verify-kept")
+@click.argument("folder", type=FILE)
+@click.option("--training", help="One training of the folder; default: all of them.")
+def verify_kept(folder: Path, training: str | None) -> None:
+    """Train the first 50 steps of kept rows again and record the present sources if all lines are equal.
+
+    FOLDER is what `reports keep` wrote. Compare on the machine and with the number of threads that
+    trained the rows: other processors differ in the last bits.
+
+    \b
+    Example: OMP_NUM_THREADS=1 python -m r3cnn verify-kept measured/mini --training mask_1x
+    """
+    from ..core.layout import RunFolder
+    from ..training.verify import verify
+
+    found = [t for t in RunFolder(folder).trainings(training or "*") if t.manifest.is_file()]
+    if not found:
+        raise UserError(f"{folder}: no kept training{f' {training}' if training else ''} in it")
+    for kept in found:
+        lines = verify(kept)
+        click.echo(f"{kept.id}, seed {kept.seed}: {lines} lines equal")

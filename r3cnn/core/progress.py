@@ -7,21 +7,37 @@ log = logging.getLogger(__name__)
 SECONDS_BETWEEN_MESSAGES = 10
 
 
+class Pace:
+    """Says when it is time for the next message."""
+
+    def __init__(self) -> None:
+        self.began = self.spoke = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """Since the work began."""
+        return time.monotonic() - self.began
+
+    def due(self, last: bool = False) -> bool:
+        """Whether some seconds have passed since the last message; always for the last one."""
+        now = time.monotonic()
+        if not last and now - self.spoke < SECONDS_BETWEEN_MESSAGES:
+            return False
+        self.spoke = now
+        return True
+
+
 class Progress:
     """Says every few seconds how many images are done and how long the rest will take."""
 
     def __init__(self, total: int, what: str = "") -> None:
-        self.what, self.total, self.began = what, total, time.monotonic()
-        self.spoke = self.began
+        self.what, self.total, self.pace = what, total, Pace()
 
     def say(self, done: int) -> None:
         """Log the state, unless it was logged just now."""
-        now = time.monotonic()
-        if now - self.spoke < SECONDS_BETWEEN_MESSAGES and done < self.total:
+        if not self.pace.due(last=done >= self.total):
             return
-        self.spoke = now
-        rate = done / max(now - self.began, 1e-9)
-        left = (self.total - done) / rate
+        left = (self.total - done) * self.pace.seconds / max(done, 1)
         log.info("%s%d/%d images, about %d s left", self.what, done, self.total, left)
 
 

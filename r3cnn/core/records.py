@@ -29,6 +29,8 @@ PREDICTION_COLUMNS = {
     "mask_width": "int32",
     "mask_counts": "binary",  # compressed run lengths, as pycocotools writes them
 }
+# What a resolved config says of its training, and every result repeats.
+TRAINING_FACTS = ("training", "seed", "scale", "schedule", "loops_trained")
 # Where a Parquet file holds the facts about its run, as JSON.
 FACTS_KEY = b"r3cnn"
 # What must be equal in two files of resamples for their rows to be of the same drawn images.

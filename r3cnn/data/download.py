@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from ..core.errors import UserError
 from ..core.files import NO_ACCESS, NO_SPACE, sha256_of, writing
+from ..core.progress import Pace
 
 log = logging.getLogger(__name__)
 
@@ -18,7 +19,6 @@ TRIES = 5  # in a row that brought nothing new
 PAUSE = 2.0  # seconds before the second of them; each next one waits twice as long
 SILENCE = 60.0  # seconds without a byte after which a connection counts as broken off
 CHUNK = 2**20
-SECONDS_BETWEEN_MESSAGES = 10
 PARTIAL, WHOLE, PAST_THE_END = 206, 200, 416
 
 
@@ -145,14 +145,13 @@ def _require_size(wanted: Wanted, have: int, stated: str | None) -> None:
 
 
 def _copy(wanted: Wanted, answer: http.client.HTTPResponse, file, have: int) -> None:
-    spoke = time.monotonic()
+    pace = Pace()
     stated = answer.headers.get("Content-Length")
     end = have + int(stated) if stated else wanted.size
     while block := answer.read(CHUNK):
         file.write(block)
         have += len(block)
-        if time.monotonic() - spoke >= SECONDS_BETWEEN_MESSAGES:
-            spoke = time.monotonic()
+        if pace.due():
             share = f"{100 * have / end:.0f} % of " if end else ""
             name = urlsplit(wanted.address).path.rpartition("/")[2]
             log.info("%s: %.0f MB, %s%s", name, have / 1e6, share, end or "an unknown size")

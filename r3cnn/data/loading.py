@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader, Dataset
 from ..core.errors import UserError
 from ..core.files import sha256_of
 from ..core.seeding import key
+from ..core.steps import steps_of_epoch
 from .seeding import seed_libraries
 
 
@@ -94,11 +95,6 @@ def passes_of_rank(
         for i in range(rank, per_step, world):
             at = (step * per_step + i) % len(passes)  # the last step is filled from the beginning
             yield [(epoch, index) for index in passes[at]]
-
-
-def steps_of_epoch(passes: int, per_step: int) -> int:
-    """Optimiser steps of an epoch."""
-    return -(-passes // per_step)
 
 
 def collate(samples: list[dict]) -> dict[str, list]:

@@ -11,6 +11,8 @@ from PIL import Image
 from pycocotools import mask as rle
 from torch.utils.data import Dataset
 
+from ..data.masks import run_lengths
+
 IMAGES = 4
 OBJECTS = range(2, 9)  # an image of the gallery has so many objects, where there is one
 DETECTIONS = 8  # the best-scored ones are drawn
@@ -41,7 +43,7 @@ def describe(
     height, width = info["height"], info["width"]
     scale = min(1.0, LONGEST_SIDE / max(height, width))
     truth = [item for item in info["instances"] if not item["ignore_flag"]]
-    masks = [_mask_of(item["mask"], height, width) for item in truth]
+    masks = [rle.decode(run_lengths(item["mask"], height, width)) for item in truth]
     boxes = np.array([item["bbox"] for item in truth], dtype=float).reshape(-1, 4)
     labels = np.array([item["bbox_label"] for item in truth], dtype=int)
     return {
@@ -110,15 +112,6 @@ def _corners_to_sides(boxes: np.ndarray) -> np.ndarray:
 
 def _encoded(masks: list[np.ndarray]) -> list[dict]:
     return [rle.encode(np.asfortranarray(mask)) for mask in masks]
-
-
-def _mask_of(segmentation: list | dict, height: int, width: int) -> np.ndarray:
-    """An object's mask (H, W) of COCO's polygons or run lengths."""
-    if isinstance(segmentation, list):
-        segmentation = rle.merge(rle.frPyObjects(segmentation, height, width))
-    elif isinstance(segmentation["counts"], list):
-        segmentation = rle.frPyObjects(segmentation, height, width)
-    return rle.decode(segmentation)
 
 
 def _shape(box: np.ndarray, mask: np.ndarray, scale: float) -> dict[str, object]:

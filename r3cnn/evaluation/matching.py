@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 from pycocotools import mask as rle
 
+from ..data.masks import run_lengths
 from .bootstrap import Matches
 from .predictions import runs
 
@@ -63,7 +64,9 @@ def _truth(content: dict, kind: str) -> Objects:
     if kind == "bbox":
         shape = np.array([one["bbox"] for one in items], dtype=float).reshape(-1, 4)
     else:
-        shape = _objects([_mask(one["segmentation"], *sizes[one["image_id"]]) for one in items])
+        shape = _objects(
+            [run_lengths(one["segmentation"], *sizes[one["image_id"]]) for one in items]
+        )
     return Objects(
         np.array([one["image_id"] for one in items], dtype=np.int64),
         np.array([one["category_id"] for one in items], dtype=np.int64),
@@ -72,15 +75,6 @@ def _truth(content: dict, kind: str) -> Objects:
         np.zeros(len(items)),
         np.array([bool(one.get("iscrowd")) for one in items], dtype=bool),
     )
-
-
-def _mask(segmentation: list | dict, height: int, width: int) -> dict:
-    """Compressed run lengths of polygons, of run lengths, or of those."""
-    if isinstance(segmentation, list):
-        return rle.merge(rle.frPyObjects(segmentation, height, width))
-    if isinstance(segmentation["counts"], list):
-        return rle.frPyObjects(segmentation, height, width)
-    return segmentation
 
 
 def _found(table: pa.Table, kind: str) -> Objects:

@@ -2,12 +2,12 @@
 
 import heapq
 import json
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
+from tabulate import tabulate
 
 from ..catalogue.scales import Scale
 from ..catalogue.trainings import Catalogue, Training
@@ -15,11 +15,15 @@ from ..core.errors import UserError
 from ..core.layout import EXPERIMENTS, RunFolder
 from ..core.progress import duration
 from ..core.schema import shown
+from ..core.steps import images_a_step, steps_of_epoch
 
 COSTS = EXPERIMENTS / "costs.yaml"
 COCO_IMAGES = 117_266  # of train2017 with an object
 CHECKPOINTS = 3  # the result, and the newest two of the state
 REFERENCE = "mask_1x"
+HEADINGS = (
+    "training", "seed", "steps", "GPU-hours", "wall hours", "GB/GPU", "disk GB", "from",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -114,11 +118,11 @@ def rows(
     """Every training and seed. checkpoints: bytes of each training's checkpoint."""
     found = []
     images = images_of(scale, results)
-    batch = real_batch(scale, plan.gpus_of_training)
+    batch = images_a_step(scale.batch, scale.per_pass, plan.gpus_of_training)
     for id_, training in catalogue.trainings.items():
         if training.weights or training.trained_as:
             continue
-        steps = math.ceil(images / batch) * scale.schedule(training.schedule)["epochs"]
+        steps = steps_of_epoch(images, batch) * scale.schedule(training.schedule)["epochs"]
         hours = steps * batch * costs[id_].gpu_seconds / 3600
         for seed in scale.seeds:
             done = RunFolder(results).training(id_, seed).manifest.is_file()
@@ -140,12 +144,6 @@ def images_of(scale: Scale, results: Path) -> int:
     return scale.data["shapes"]["train"] if "shapes" in scale.data else COCO_IMAGES
 
 
-def real_batch(scale: Scale, gpus: int) -> int:
-    """Images a step, as the training makes it: whole passes, the same number on each GPU."""
-    wanted = max(1, scale.batch // scale.per_pass)
-    return math.ceil(wanted / gpus) * gpus * scale.per_pass
-
-
 def wall_hours(left: Iterable[Row], plan: Plan) -> float:
     """Hours until all are done, the longest first, as many at a time as there are GPUs for."""
     lanes = [0.0] * (plan.gpus // plan.gpus_of_training)
@@ -156,17 +154,18 @@ def wall_hours(left: Iterable[Row], plan: Plan) -> float:
 
 def render(found: list[Row], scale: Scale, plan: Plan, device: str, sources: Iterable[str]) -> str:
     """The table and what it is made of, as text."""
-    width = max(len(row.training) for row in found)
-    head = f"{'training':{width}}  seed    steps  GPU-hours  wall hours  GB/GPU  disk GB  from"
-    lines = [f"Scale {scale.name} on {device}, {plan.gpus_of_training} GPUs a training:", "", head]
+    cells = []
     for row in found:
         wall = row.gpu_hours / plan.gpus_of_training
+        times = ("done", "-") if row.done else (f"{row.gpu_hours:.1f}", f"{wall:.1f}")
         memory = "?" if row.memory is None else f"{row.memory:.1f}"
-        cells = f"{row.gpu_hours:9.1f}  {wall:10.1f}" if not row.done else f"{'done':>9}  {'-':>10}"
-        lines.append(
-            f"{row.training:{width}}  {row.seed:4}  {row.steps:7}  {cells}  {memory:>6}  "
-            f"{row.gigabytes:7.1f}  {row.how}"
-        )
+        disk = f"{row.gigabytes:.1f}"
+        cells.append((row.training, row.seed, row.steps, *times, memory, disk, row.how))
+    table = tabulate(
+        cells, HEADINGS, tablefmt="plain", disable_numparse=True,
+        colalign=("left", *("right",) * 6, "left"),
+    )  # fmt: skip
+    lines = [f"Scale {scale.name} on {device}, {plan.gpus_of_training} GPUs a training:", "", table]
     left = [row for row in found if not row.done]
     hours, disk = sum(row.gpu_hours for row in left), sum(row.gigabytes for row in left)
     wall = wall_hours(left, plan)

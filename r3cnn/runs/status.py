@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tabulate import tabulate
+
 from ..catalogue.scales import Scale
 from ..catalogue.trainings import Catalogue, Training
 from ..core.errors import UserError
@@ -17,6 +19,7 @@ from ..core.progress import duration
 from ..core.provenance import made_by
 from ..core.schema import shown
 from ..core.source_hash import source_hash
+from ..core.steps import images_a_step, steps_of_epoch
 from .jobs import Job, live_trainings
 
 DONE, RUNNING, WAITING, STOPPED, FAILED = "done", "running", "waiting", "stopped", "failed"
@@ -149,7 +152,7 @@ def _steps_of_epoch(scale: Scale, results: Path, last: dict) -> int:
     except (OSError, ValueError, KeyError):
         return math.ceil(last["iteration"] / last["epoch"])
     images = train["image_count"] - train["images_without_objects"]
-    return math.ceil(images / max(scale.batch, scale.per_pass))
+    return steps_of_epoch(images, images_a_step(scale.batch, scale.per_pass, 1))
 
 
 def _causes(log: Path, slurm_logs: Path) -> Iterator[tuple[Path, list[str]]]:
@@ -178,9 +181,8 @@ def render(found: list[Status], results: Path) -> str:
     states = (DONE, RUNNING, WAITING, STOPPED, FAILED)
     counts = {state: sum(one.state == state for one in found) for state in states}
     summary = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
-    width = max(len(one.training) for one in found)
-    lines = [f"{shown(results)}: {summary}"]
-    lines += [f"  {o.training:{width}}  seed {o.seed}  {o.state:7}  {o.what}" for o in found]
+    cells = [(f"  {o.training}", f"seed {o.seed}", o.state, o.what) for o in found]
+    lines = [f"{shown(results)}: {summary}", tabulate(cells, tablefmt="plain")]
     for one in found:
         for path, telling in one.causes:
             lines += ["", f"{one.training}, seed {one.seed}: {shown(path)}"]

@@ -9,13 +9,12 @@ from ..core import provenance
 from ..core.errors import UserError
 from ..core.files import sha256_of, write_atomically, write_json
 from ..core.layout import TrainingFolder
-from ..core.records import Manifest
+from ..core.records import TRAINING_FACTS, Manifest
 from ..data.download import Wanted, download, require_right
 from ..weights import checkpoint, device
 from ..weights.building import build_detector
 from ..weights.convert import convert
 from .iou_histogram import to_csv
-from .publishing import FACTS
 
 
 def take(config: Path, cfg: Config, source: str, sha256: str, out: Path) -> None:
@@ -44,7 +43,7 @@ def take(config: Path, cfg: Config, source: str, sha256: str, out: Path) -> None
         write_atomically(path, "")
     checkpoint.save(folder.checkpoint, {**content, "converted_from": source})
     manifest: Manifest = {
-        **{key: cfg.r3cnn[key] for key in FACTS},
+        **{key: cfg.r3cnn[key] for key in TRAINING_FACTS},
         "config_sha256": sha256_of(config),
         **device.record("training"),
         "weights": {"source": source, "sha256": sha256},

@@ -11,11 +11,11 @@ import psutil
 from ..core import provenance
 from ..core.files import NO_ACCESS, NO_SPACE, write_atomically, write_json, writing
 from ..core.layout import StateFolder
+from ..core.progress import Pace
 from ..core.records import Attempt
 from ..weights import device
 
 log = logging.getLogger(__name__)
-SECONDS_BETWEEN_MESSAGES = 10
 COST = ("start", "end", "seconds", "process_seconds", "cpu_seconds", "peak_mb", "host")
 
 
@@ -27,7 +27,7 @@ class TrainLog:
         self.writes = writes
         self.attempts: list[Attempt] = []
         self.runs_on: dict = {}
-        self.began = self.spoke = time.monotonic()
+        self.pace = Pace()
         self.file = None
 
     def begin(self, step: int, finished: bool) -> None:
@@ -73,8 +73,7 @@ class TrainLog:
         with writing(self.path):
             self.file.write(json.dumps(line) + "\n")
             self.file.flush()
-        if time.monotonic() - self.spoke >= SECONDS_BETWEEN_MESSAGES or line["iteration"] == steps:
-            self.spoke = time.monotonic()
+        if self.pace.due(last=line["iteration"] == steps):
             self.time_attempt()
             left = (steps - line["iteration"]) * line["seconds"] + more
             log.info(
@@ -103,7 +102,7 @@ class TrainLog:
         """Keep what the attempt has cost so far."""
         if not self.writes:
             return
-        seconds = round(time.monotonic() - self.began, 3)
+        seconds = round(self.pace.seconds, 3)
         self.attempts[-1].update(end=provenance.now(), seconds=seconds, **self._spent())
         write_json(self.attempts_path, self.attempts)
 

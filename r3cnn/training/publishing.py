@@ -10,11 +10,9 @@ from torch import Tensor
 
 from ..core.files import remove_leftovers, replacing, write_atomically, write_json
 from ..core.layout import StateFolder, TrainingFolder
-from ..core.records import Attempt, Manifest, Provenance
+from ..core.records import TRAINING_FACTS, Attempt, Manifest, Provenance
 from ..weights import checkpoint
 from .iou_histogram import rows_of_epoch, to_csv
-
-FACTS = ("training", "seed", "scale", "schedule", "loops_trained")
 
 
 @dataclass(frozen=True)
@@ -55,7 +53,7 @@ def manifest(finished: Finished, config_sha256: str) -> Manifest:
     cfg, facts, attempts = finished.cfg, finished.cfg.r3cnn, finished.attempts
     optimizer, scale_batch = cfg.optim_wrapper.optimizer, cfg.auto_scale_lr.base_batch_size
     return {
-        **{key: facts[key] for key in FACTS},
+        **{key: facts[key] for key in TRAINING_FACTS},
         "config_sha256": config_sha256,
         **finished.provenance,
         "world_size": finished.world_size,

@@ -21,6 +21,7 @@ from torch.utils.data import DataLoader
 
 from ..core.errors import UserError
 from ..core.layout import StateFolder
+from ..core.steps import passes_a_step, steps_of_epoch
 from ..data.loading import (
     KeyedDataset,
     batches,
@@ -29,7 +30,6 @@ from ..data.loading import (
     passes_of_epoch,
     passes_of_rank,
     require_checked_annotations,
-    steps_of_epoch,
     wide_images,
 )
 from ..weights import checkpoint
@@ -71,8 +71,8 @@ class Trainer:
         self.taps = SamplerTaps(self.detector, self.seed)
         self.wide = wide_images(self.dataset)
         self.per_pass = cfg.train_dataloader.batch_size
-        wanted = max(1, cfg.auto_scale_lr.base_batch_size // self.per_pass)
-        self.passes_per_step = math.ceil(wanted / self.world) * self.world
+        batch = cfg.auto_scale_lr.base_batch_size
+        self.passes_per_step = passes_a_step(batch, self.per_pass, self.world)
         self.batch = self.passes_per_step * self.per_pass
         passes = len(passes_of_epoch(self.wide, self.per_pass, self.seed, 0))
         self.steps_per_epoch = steps_of_epoch(passes, self.passes_per_step)

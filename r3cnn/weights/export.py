@@ -7,6 +7,7 @@ from pathlib import Path
 from ..config.own_code import file_of
 from ..core.errors import UserError
 from ..core.files import replacing, sha256_of, write_atomically
+from ..core.records import TRAINING_FACTS
 from . import checkpoint as checkpoints
 from . import model_card
 from .loading import load_detector
@@ -14,7 +15,6 @@ from .size import parameters
 from .trained import classes_of, config_of, load_of
 
 log = logging.getLogger(__name__)
-FACTS = ("training", "scale", "seed", "schedule", "loops_trained")
 
 
 def export(checkpoint: Path, out: Path, config: Path | None = None) -> None:
@@ -36,7 +36,7 @@ def export(checkpoint: Path, out: Path, config: Path | None = None) -> None:
     weights = content.get("state_dict", content)
     classes = classes_of(cfg)
     card = model_card.write(cfg, classes, checkpoint, out, parameters(cfg)["total"])
-    facts = {key: cfg.r3cnn[key] for key in FACTS}
+    facts = {key: cfg.r3cnn[key] for key in TRAINING_FACTS}
     meta = {"dataset_meta": {"classes": classes}, "r3cnn": facts}
     checkpoints.save(out, {"meta": meta, "state_dict": {k: v.clone() for k, v in weights.items()}})
     with replacing(out.with_suffix(".py")) as temporary:

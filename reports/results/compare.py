@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tabulate import tabulate
+
 from r3cnn.core.errors import UserError
 from r3cnn.core.files import write_if_changed
 
@@ -94,7 +96,7 @@ def _differs(first: Results, second: Results, training: str, loops: int) -> str:
 
 def to_text(rows: list[Compared], first: str, second: str) -> str:
     """A Markdown table of all rows."""
-    head = [
+    head = (
         "Training",
         "L_e",
         "Metric",
@@ -104,21 +106,24 @@ def to_text(rows: list[Compared], first: str, second: str) -> str:
         "95 % interval",
         "",
         "Differs in",
-    ]
-    lines = [head, [":--", "--:", ":--", "--:", "--:", "--:", ":--", ":--", ":--"]]
+    )
+    lines = []
     for row in rows:
         interval = "" if row.low is None else f"{row.low:+.1f} to {row.high:+.1f}"
-        numbers = [_shown(row.first), _shown(row.second), _shown(row.difference, "+.1f")]
-        lines.append([row.training, str(row.loops), row.metric, *numbers, interval, row.verdict,
-                      row.differs])  # fmt: skip
-    cells = [[cell.replace("|", r"\|") for cell in line] for line in lines]
-    widths = [max(len(line[i]) for line in cells) for i in range(len(head))]
-    return "\n".join(
-        "| "
-        + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))
-        + " |"
-        for line in cells
-    )
+        numbers = (_shown(row.first), _shown(row.second), _shown(row.difference, "+.1f"))
+        cells = (
+            row.training,
+            str(row.loops),
+            row.metric,
+            *numbers,
+            interval,
+            row.verdict,
+            row.differs,
+        )
+        lines.append([cell.replace("|", r"\|") for cell in cells])
+    right = {1, 3, 4, 5}
+    align = tuple("right" if i in right else "left" for i in range(len(head)))
+    return tabulate(lines, head, tablefmt="pipe", disable_numparse=True, colalign=align)
 
 
 def write_comparison(rows: list[Compared], path: Path) -> Path:

@@ -42,12 +42,23 @@ def test_every_rule_and_every_module_is_drawn(fresh):
     for rule in ("shapes", "check", "resolve", "train", "predict", "score", "measure", "report"):
         assert f'  {rule}(["{rule}<br/>' in flow
     assert "{" not in flow.replace("```mermaid", "")  # every wildcard has its sign
-    for room in ("r3cnn", "reports"):
-        for path in (ROOT / room).glob("*.py"):
-            assert f"| `{path.name}` |" in fresh or path.name == "__init__.py"
+    for package in ("r3cnn", "reports"):
+        for path in (ROOT / package).glob("*/**/*.py"):
+            name = path.relative_to(ROOT / package).as_posix().partition("/")[2]
+            assert f"| `{name}` |" in fresh
 
 
 def test_imports_are_counted(script):
     edges = set(re.findall(r"(\w+) -->\|\d+\| (\w+)", script.rooms()))
-    assert {("r3cnn_models", "mmdet"), ("reports", "pandas"), ("workflow", "r3cnn")} <= edges
-    assert not {("reports", "torch"), ("reports", "r3cnn"), ("workflow", "torch")} & edges
+    expected = {
+        ("r3cnn_models", "mmdet"),
+        ("reports_results", "pandas"),
+        ("workflow", "r3cnn_catalogue"),
+        ("reports_page", "reports_results"),
+        ("reports_results", "r3cnn_core"),
+    }
+    assert expected <= edges
+    assert (
+        not {("reports_page", "torch"), ("reports_page", "r3cnn_models"), ("workflow", "torch")}
+        & edges
+    )

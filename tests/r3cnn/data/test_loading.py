@@ -9,13 +9,13 @@ import torch
 from r3cnn.catalogue.scales import load_scale
 from r3cnn.config.resolve import resolve
 from r3cnn.core.errors import UserError
+from r3cnn.core.steps import steps_of_epoch
 from r3cnn.data.loading import (
     KeyedDataset,
     build_dataset,
     collate,
     passes_of_epoch,
     passes_of_rank,
-    steps_of_epoch,
     wide_images,
 )
 from tests.r3cnn import tiny
