@@ -4,6 +4,7 @@ import json
 import math
 import re
 import statistics
+import textwrap
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -181,8 +182,11 @@ def render(found: list[Status], results: Path) -> str:
     states = (DONE, RUNNING, WAITING, STOPPED, FAILED)
     counts = {state: sum(one.state == state for one in found) for state in states}
     summary = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
-    cells = [(f"  {o.training}", f"seed {o.seed}", o.state, o.what) for o in found]
-    lines = [f"{shown(results)}: {summary}", tabulate(cells, tablefmt="plain")]
+    cells = [(o.training, f"seed {o.seed}", o.state, o.what) for o in found]
+    lines = [
+        f"{shown(results)}: {summary}",
+        textwrap.indent(tabulate(cells, tablefmt="plain"), "  "),
+    ]
     for one in found:
         for path, telling in one.causes:
             lines += ["", f"{one.training}, seed {one.seed}: {shown(path)}"]

@@ -107,23 +107,16 @@ def to_text(rows: list[Compared], first: str, second: str) -> str:
         "",
         "Differs in",
     )
-    lines = []
+    lines = [head]
     for row in rows:
         interval = "" if row.low is None else f"{row.low:+.1f} to {row.high:+.1f}"
         numbers = (_shown(row.first), _shown(row.second), _shown(row.difference, "+.1f"))
-        cells = (
-            row.training,
-            str(row.loops),
-            row.metric,
-            *numbers,
-            interval,
-            row.verdict,
-            row.differs,
-        )
-        lines.append([cell.replace("|", r"\|") for cell in cells])
+        lines.append((row.training, str(row.loops), row.metric, *numbers, interval, row.verdict,
+                      row.differs))  # fmt: skip
+    cells = [[cell.replace("|", r"\|") for cell in line] for line in lines]
     right = {1, 3, 4, 5}
     align = tuple("right" if i in right else "left" for i in range(len(head)))
-    return tabulate(lines, head, tablefmt="pipe", disable_numparse=True, colalign=align)
+    return tabulate(cells[1:], cells[0], tablefmt="pipe", disable_numparse=True, colalign=align)
 
 
 def write_comparison(rows: list[Compared], path: Path) -> Path:

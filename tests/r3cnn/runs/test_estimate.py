@@ -11,6 +11,7 @@ from r3cnn.catalogue.scales import load_scale
 from r3cnn.catalogue.trainings import load_catalogue
 from r3cnn.cli.main import main
 from r3cnn.core.errors import UserError
+from r3cnn.core.steps import images_a_step
 from r3cnn.runs import estimate
 
 COSTS = {
@@ -106,7 +107,8 @@ def test_trainings_run_beside_each_other():
 
 @pytest.mark.parametrize(("gpus", "batch"), [(1, 16), (3, 18), (8, 16), (16, 32)])
 def test_the_batch_is_the_trainings_own(gpus, batch):
-    assert estimate.real_batch(load_scale("paper"), gpus) == batch
+    paper = load_scale("paper")
+    assert images_a_step(paper.batch, paper.per_pass, gpus) == batch
 
 
 def test_the_images_of_checked_data_count(tmp_path):
