@@ -13,7 +13,7 @@ export PYTHON
 run := PATH="$(abspath $(VENV))/bin:$$PATH"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup doctor plan reproduce continue status bench bench-gpu test test-fast slurm-test lint format clean
+.PHONY: help setup doctor plan reproduce continue status bench bench-gpu test test-rest test-all test-fast slurm-test lint format clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,11 +52,21 @@ bench: $(READY) ## speed, each figure a ratio of two things timed in turn (about
 bench-gpu: $(if $(wildcard $(READY)),$(READY),$(if $(wildcard $(BUNDLE)),,$(READY))) ## the paper's columns of speed and memory at full size, on a GPU: ARGS="--models htc"
 	@BUNDLE="$(BUNDLE)" VENV="$(VENV)" bash scripts/bench_gpu.sh measure $(ARGS)
 
-test: $(READY) ## every test that this machine can run; lists what was skipped, and why
-	@$(run) python -m pytest $(ARGS)
+# Two processes; what shares a fixture or Snakemake's lock stays in one of them.
+GATES := not slurm and (gate or not (slow or browser))
+XDIST := -n 2 --dist loadgroup --no-loadscope-reorder
+
+test: $(READY) ## the tests that a person waits for; says what it left out
+	@$(run) OMP_NUM_THREADS=1 python -m pytest $(XDIST) -m "$(GATES)" $(ARGS)
+
+test-rest: $(READY) ## what make test leaves out, as far as this machine can run it
+	@$(run) OMP_NUM_THREADS=1 python -m pytest $(XDIST) -m "not slurm and not ($(GATES))" $(ARGS)
+	@$(run) python -m pytest -m slurm $(ARGS)
+
+test-all: test test-rest ## every test that this machine can run
 
 test-fast: $(READY) ## the tests that take seconds
-	@$(run) python -m pytest -m "not slow and not slurm and not browser" $(ARGS)
+	@$(run) OMP_NUM_THREADS=1 python -m pytest $(XDIST) -m "not slow and not slurm and not browser" $(ARGS)
 
 slurm-test: $(READY) ## start a two-node Slurm here (as root), disturb trainings on it, stop it
 	@$(run) python -m pytest -m slurm -rP $(ARGS)

@@ -2,6 +2,7 @@
 
 import functools
 import logging
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -46,7 +47,8 @@ def _one_line_errors(command: Callable) -> Callable:
             for path in command(*args, **kwargs):
                 click.echo(path)
         except UserError as error:
-            raise click.ClickException(str(error)) from error
+            click.echo(f"error: {error}", err=True)
+            sys.exit(1)
 
     return wrapped
 

@@ -31,3 +31,54 @@ def chromium() -> str:
         if path := shutil.which(name):
             return path
     pytest.skip("no Chromium on this machine (on Debian: apt-get install chromium)")
+
+
+# ------------------------------------------------------------------------- order, and what was left out
+
+LEFT_OUT = "left out"
+_left_out: dict[str, int] = {}
+
+
+def _rank(item: pytest.Item) -> int:
+    """Fast tests first, then the gates, then the rest."""
+    if item.get_closest_marker("gate"):
+        return 1
+    return 2 * any(item.get_closest_marker(name) for name in ("slow", "browser", "slurm"))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep tests that share a costly fixture, or Snakemake's lock, in one process of xdist."""
+    items.sort(key=_rank)
+    for item in items:
+        room = item.path.relative_to(ROOT / "tests").parts[0]
+        if item.get_closest_marker("slow") and room in ("faults", "e2e", "migration", "packaging"):
+            item.add_marker(pytest.mark.xdist_group(f"{room}-{item.path.stem}"))
+
+
+def pytest_deselected(items: list[pytest.Item]) -> None:
+    """Count what -m leaves out, by its mark."""
+    for item in items:
+        for name in ("slurm", "browser", "slow"):
+            if item.get_closest_marker(name):
+                _left_out[name] = _left_out.get(name, 0) + 1
+                break
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A process of xdist tells the first one what it left out."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput[LEFT_OUT] = dict(_left_out)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: object) -> None:
+    """Every process collects the same tests, so one of them is asked."""
+    _left_out.update(getattr(node, "workeroutput", {}).get(LEFT_OUT, {}))
+
+
+def pytest_terminal_summary(terminalreporter: "pytest.TerminalReporter") -> None:
+    """Say what was left out and how to run it."""
+    if _left_out:
+        counts = ", ".join(f"{count} {name}" for name, count in sorted(_left_out.items()))
+        terminalreporter.write_line(f"Left out: {counts} tests. All of them: make test-all")

@@ -115,7 +115,12 @@ def kills(count: int) -> list:
         often = "every step" if seconds == EVERY_STEP else "every epoch"
         found.append(
             pytest.param(
-                model, place, step, seconds, id=f"{i + 1}-{model}-{place.__name__}-{step}-{often}"
+                model,
+                place,
+                step,
+                seconds,
+                id=f"{i + 1}-{model}-{place.__name__}-{step}-{often}",
+                marks=[pytest.mark.gate] if i == 0 else [],
             )
         )
     return found

@@ -50,6 +50,7 @@ def test_weights_are_the_reference_s(pair):
     np.testing.assert_allclose([sums[n][0] for n in names], reference["weights/sum"], rtol=1e-12)
 
 
+@pytest.mark.gate
 def test_every_key_is_within_its_gate(pair, record_property):
     name, reference, _, found = pair
     differences = compare.differences(reference, found)

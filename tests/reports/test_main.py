@@ -94,7 +94,7 @@ def test_a_mistake_is_one_line_and_exit_code_1(command: str, tmp_path: Path) -> 
     assert result.exit_code == 1
     assert result.stdout == ""
     [line] = result.stderr.splitlines()
-    assert line.startswith("Error: ")
+    assert line.startswith("error: ")
     assert "absent: no such folder" in line
     assert not (tmp_path / "out").exists()
 

@@ -218,6 +218,7 @@ def test_learning_curves_of_any_trainings(page: Browser) -> None:
     ]
 
 
+@pytest.mark.gate
 def test_a_cell_opens_its_provenance(page: Browser) -> None:
     click(page, RUN + "[data-key='bbox.AP']")
     text = drawer(page)
