@@ -18,9 +18,9 @@ run := PATH="$(abspath $(VENV))/bin:$$PATH"
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: $(READY) ## create .venv with the pinned versions (compiles mmcv once: about 9 minutes)
+setup: $(READY) ## create .venv with the pinned versions; OPS=compiled builds mmcv's own operators
 
-$(READY): constraints.txt pyproject.toml scripts/setup_venv.sh scripts/check_venv.py
+$(READY): constraints.txt pyproject.toml setup.py scripts/setup_venv.sh scripts/check_venv.py
 	@sh scripts/setup_venv.sh $(VENV)
 	@touch $@
 

@@ -1,6 +1,42 @@
-"""What pyproject.toml cannot say: packages whose folder in the checkout has another name than when installed."""
+"""What pyproject.toml cannot say.
 
-from setuptools import find_packages, setup
+Packages whose folder in the checkout has another name than when installed, and a .pth file that supplies mmcv's
+operators to programs that import mmdet without r3cnn.
+"""
+
+import runpy
+from pathlib import Path
+
+from setuptools import Command, Distribution, find_packages, setup
+
+FINDER = runpy.run_path(str(Path(__file__).parent / "r3cnn" / "ops" / "finder.py"))
+
+
+class WithHeaders(Distribution):
+    """Has `install_headers` run, the one step that wheels and editable installs have in common."""
+
+    def has_headers(self) -> bool:
+        return True
+
+
+class InstallPth(Command):
+    """Writes the .pth file next to the packages; pip removes it with them."""
+
+    user_options = ()
+
+    def initialize_options(self) -> None:
+        self.install_lib = None
+
+    def finalize_options(self) -> None:
+        self.set_undefined_options("install", ("install_lib", "install_lib"))
+
+    def get_outputs(self) -> list[str]:
+        return [str(Path(self.install_lib, FINDER["PTH_FILE"]))]
+
+    def run(self) -> None:
+        path = Path(self.get_outputs()[0])
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(FINDER["PTH"], encoding="utf-8")
 
 
 def under(folder: str, name: str) -> list[str]:
@@ -12,6 +48,8 @@ def under(folder: str, name: str) -> list[str]:
 
 
 setup(
+    distclass=WithHeaders,
+    cmdclass={"install_headers": InstallPth},
     packages=[
         *under("r3cnn", "r3cnn"),
         *under("reports", "r3cnn_reports"),

@@ -1,7 +1,8 @@
 #!/bin/sh
 # Fills the virtual environment given as $1 with the versions of constraints.txt.
 # May be run again at any time: what is there already is kept, a half-filled folder is completed.
-# The order matters: onedl-mmcv compiles its operators against the torch that it finds installed.
+# The order matters: onedl-mmcv compiles its operators if it finds torch installed. By default it comes first, so
+# that nothing is compiled, and r3cnn/ops supplies the operators; OPS=compiled builds them against torch.
 set -eu
 
 venv=${1:-.venv}
@@ -71,7 +72,14 @@ check_cuda_compiler() {
     fi
 }
 
-install_mmcv() {
+# Never from pip's cache: a wheel kept there may be of a build with operators.
+install_plain_mmcv() {
+    if [ "$(mmcv_state)" = absent ]; then
+        pip install --quiet --no-cache-dir --no-build-isolation --no-deps "$(pinned onedl-mmcv)"
+    fi
+}
+
+compile_mmcv() {
     state=$(mmcv_state)
     if [ "$state" = bare ]; then
         say "onedl-mmcv is installed without its operators: removing it and its cached wheel"
@@ -88,7 +96,7 @@ install_mmcv() {
         fi
     fi
     # Without dependencies: they come with the rest, under the same pins.
-    MMCV_WITH_OPS=1 MAX_JOBS=${MAX_JOBS:-$(getconf _NPROCESSORS_ONLN)} \
+    MAX_JOBS=${MAX_JOBS:-$(getconf _NPROCESSORS_ONLN)} \
         pip install --no-build-isolation --no-deps "$(pinned onedl-mmcv)"
 }
 
@@ -121,8 +129,13 @@ pip() { "$venv/bin/python" -m pip --disable-pip-version-check "$@"; }
 say "build tools and torch (the largest download)"
 # shellcheck disable=SC2046  # one requirement a word
 pip install --quiet $(for name in setuptools wheel packaging ninja psutil; do pinned $name; done)
+case ${OPS:-} in
+"") install_plain_mmcv ;;
+compiled) ;;
+*) fail "OPS=$OPS: expected OPS=compiled, or nothing" ;;
+esac
 pip install --quiet -c "$pins" "$(pinned torch)"
-install_mmcv
+if [ "${OPS:-}" = compiled ]; then compile_mmcv; fi
 say "everything else"
 install_rest
 pip install --quiet --no-build-isolation --no-deps -e "$root"

@@ -46,6 +46,7 @@ class Provenance(TypedDict, total=False):
     git_commit: str | None
     versions: dict[str, str]
     device: str
+    operators: str  # which back end of mmcv's operators
 
 
 class DataFacts(TypedDict, total=False):

@@ -20,7 +20,11 @@ OK, NOTE, BROKEN = "ok", "note", "BROKEN"
 CONSTRAINTS = project_file("constraints.txt")
 MODULES = ("torch", "cv2", "mmcv.ops", "mmdet.models", "pycocotools.mask", "snakemake")
 INSTALL = "run `make setup` again"
-REBUILD = "pip uninstall -y onedl-mmcv; pip cache remove onedl_mmcv; make setup"
+REBUILD = "pip uninstall -y onedl-mmcv; OPS=compiled make setup"
+SLOW_ON_A_GPU = (
+    "they are written for the CPU: install the torchvision that belongs to this torch, or run "
+    "`OPS=compiled make setup`"
+)
 ADVICE = {
     "cv2": f"a system library is missing; opencv-python-headless must be installed last: {INSTALL}",
     "mmcv.ops": f"mmcv has no operators, or those of another torch: {REBUILD}",
@@ -120,18 +124,26 @@ def device() -> Iterator[Finding]:
 
 
 def operators() -> Finding:
-    """Whether mmcv's compiled operators run on the device that trains."""
+    """Which operators run on the device that trains: compiled, torchvision's, or plain PyTorch."""
     import torch
     from mmcv.ops import nms
+
+    from ..ops.backend import OperatorError, back_end
+    from ..ops.finder import PLAIN
 
     place = "cuda" if torch.cuda.is_available() else "cpu"
     boxes = torch.tensor([[0.0, 0, 9, 9], [0, 0, 9, 8], [20, 20, 29, 29]], device=place)
     try:
         kept = nms(boxes, torch.tensor([0.9, 0.8, 0.7], device=place), 0.5)[1].tolist()
-    except (RuntimeError, NotImplementedError) as error:
+        name = back_end()
+    except (RuntimeError, NotImplementedError, OperatorError) as error:
         return Finding(BROKEN, "mmcv's operators", str(error).splitlines()[0], REBUILD)
-    state = OK if kept == [0, 2] else BROKEN
-    return Finding(state, "mmcv's operators", f"run on {place}", "" if state == OK else INSTALL)
+    found = f"{name}, run on {place}"
+    if kept != [0, 2]:
+        return Finding(BROKEN, "mmcv's operators", found, INSTALL)
+    if place == "cuda" and name.startswith(PLAIN):
+        return Finding(NOTE, "mmcv's operators", found, SLOW_ON_A_GPU)
+    return Finding(OK, "mmcv's operators", found)
 
 
 def shared_memory(scale: "Scale") -> Finding:

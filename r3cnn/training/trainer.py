@@ -55,7 +55,7 @@ class Trainer:
 
     def __init__(self, cfg: Config, state: Path, stop: StopRequest | None = None) -> None:
         self.cfg, self.state = cfg, StateFolder(state)
-        self.stop = stop or StopRequest()
+        self.stop = StopRequest() if stop is None else stop  # false until a signal comes
         self.device = choose_device()
         self.rank, self.world = dist.get_rank(), dist.get_world_size()
         self.seed = cfg.randomness.seed

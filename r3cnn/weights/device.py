@@ -7,6 +7,7 @@ import torch
 
 from ..core import provenance
 from ..core.records import Provenance
+from ..ops.backend import back_end
 
 
 def choose_device() -> torch.device:
@@ -37,4 +38,4 @@ def _cpu_model() -> str:
 
 def record(part: str) -> Provenance:
     """What a result made here says of sources, versions and device; part: training, prediction or scoring."""
-    return provenance.record(part, device_name())
+    return {**provenance.record(part, device_name()), "operators": back_end()}

@@ -64,7 +64,7 @@ def other_sources() -> None:
     """As if the sources had been edited since."""
     from r3cnn.core import provenance
 
-    provenance.source_hash = lambda: "0" * 64
+    provenance.source_hash = lambda part: "0" * 64
 
 
 def test_results_of_other_sources_say_so(warm, undisturbed, tmp_path):
@@ -245,10 +245,10 @@ def ranked(run: Run, rank: int, port: int, *plant) -> None:
     """One of two processes, with the variables that torchrun sets."""
     os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE="2")
     os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
-    from r3cnn.training import trainer as module
+    from r3cnn.training import distributed
 
-    start = module.distributed.start
-    module.distributed.start = lambda launcher: start("pytorch")
+    start = distributed.start
+    distributed.start = lambda launcher: start("pytorch")
     train(run, *plant)
 
 

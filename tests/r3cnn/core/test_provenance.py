@@ -65,5 +65,5 @@ def test_the_time_is_utc():
 
 
 def test_a_record_holds_what_every_result_says():
-    expected = {"source_sha256", "source_scheme", "git_commit", "versions", "device"}
+    expected = {"source_sha256", "source_scheme", "git_commit", "versions", "device", "operators"}
     assert set(device.record("training")) == expected

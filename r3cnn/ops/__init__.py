@@ -1,0 +1,1 @@
+"""mmcv's operators without a compiler: RoIAlign, NMS and deformable convolution. Imports nothing heavy."""

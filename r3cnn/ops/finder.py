@@ -1,0 +1,53 @@
+"""Supplies `mmcv._ext` where mmcv was installed without compiled operators.
+
+mmcv asks its extension module for named functions when it is imported, and mmdet binds stubs that raise if it
+does not find it. So every process must know the substitute before mmdet is imported: `r3cnn/__init__.py` installs
+the finder, and a .pth file of the installed package does so for programs that import mmdet alone.
+"""
+
+import importlib.util
+import os
+import sys
+from collections.abc import Sequence
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+from types import ModuleType
+
+NAME = "mmcv._ext"
+VARIABLE = "R3CNN_OPS"
+COMPILED, TORCHVISION, PLAIN = "compiled", "torchvision", "plain"
+BACK_ENDS = (COMPILED, TORCHVISION, PLAIN)
+SUBSTITUTE = Path(__file__).with_name("ext.py")
+PTH_FILE = "r3cnn_operators.pth"
+# One line, which Python runs at its start; without effect once the package is gone.
+PTH = "import importlib.util as u; u.find_spec('r3cnn') and __import__('r3cnn')\n"
+
+
+class OperatorFinder(MetaPathFinder):
+    """Finds the substitute under the name of mmcv's extension module, and nothing else."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if fullname != NAME or forced() == COMPILED:
+            return None
+        return importlib.util.spec_from_file_location(NAME, SUBSTITUTE)
+
+
+def forced() -> str | None:
+    """The back end that R3CNN_OPS asks for; None for the best one there is."""
+    return os.environ.get(VARIABLE) or None
+
+
+def install() -> None:
+    """Put the finder on sys.meta_path, once: last, so that a compiled module is found before it.
+
+    It comes first if R3CNN_OPS asks for another back end than the compiled one.
+    """
+    if any(isinstance(finder, OperatorFinder) for finder in sys.meta_path):
+        return
+    if forced() in (TORCHVISION, PLAIN):
+        sys.meta_path.insert(0, OperatorFinder())
+    else:
+        sys.meta_path.append(OperatorFinder())
