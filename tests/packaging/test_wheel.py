@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from r3cnn.core.layout import CHECKOUT
+from r3cnn.ops.finder import PTH_FILE
 from tests.reports.folders import ResultFolder
 
 pytestmark = pytest.mark.slow
@@ -80,6 +81,22 @@ def test_the_wheel_holds_packages_and_data_only(wheel: Path) -> None:
     ):
         assert expected in names
     assert not [name for name in names if "measured" in name or "tests" in name]
+
+
+def test_mmdet_alone_finds_the_operators(command: Path, tmp_path: Path) -> None:
+    """The .pth file of the wheel supplies them; nothing imports r3cnn."""
+    code = "import mmdet.apis, mmcv._ext; print(mmcv._ext.__file__)"
+    python = str(command.with_name("python"))
+    found = run(python, "-c", code, cwd=tmp_path, R3CNN_OPS="plain").splitlines()[-1]
+    assert found == str(next(command.parents[1].glob("lib/python*/site-packages/r3cnn/ops/ext.py")))
+
+
+def test_uninstalling_leaves_nothing_behind(wheel: Path) -> None:
+    archive = zipfile.ZipFile(wheel)
+    record = next(name for name in archive.namelist() if name.endswith("/RECORD"))
+    listed = {line.split(",")[0] for line in archive.read(record).decode().splitlines()}
+    assert PTH_FILE in listed
+    assert set(archive.namelist()) <= listed
 
 
 def test_it_works_from_an_empty_folder(command: Path, tmp_path: Path) -> None:
