@@ -38,8 +38,7 @@ def resolve(
     _require_weights(cfg, training)
     if scale.network:
         shrink(cfg.model, scale.network)
-    if trunk:
-        _set_trunk(cfg, scale, trunk)
+    pretrained = _set_backbone(cfg, scale, trunk)
     _set_schedule(cfg, training, scale)
     _set_data(cfg, scale, data)
     require_kept(cfg, training)
@@ -53,6 +52,8 @@ def resolve(
         "loops_trained": _loops_trained(cfg),
         "data": data and _data_facts(data),
     }
+    if pretrained:
+        cfg.r3cnn.pretrained = pretrained
     if scale.validate:
         cfg.r3cnn.validate_every = scale.validate["every"]
     return cfg
@@ -104,15 +105,35 @@ def _require_weights(cfg: Config, training: Training) -> None:
         )
 
 
-def _set_trunk(cfg: Config, scale: Scale, trunk: str) -> None:
-    if trunk == "random":
-        cfg.model.backbone.init_cfg = None
-        return
+def _set_backbone(cfg: Config, scale: Scale, trunk: str | None) -> dict[str, str] | None:
+    """Say where the weights come from that a training begins with; of a small network, file and checksum."""
     if scale.network:
+        return _set_small_backbone(cfg, scale, trunk)
+    if trunk:
+        _set_trunk(cfg, trunk)
+    return None
+
+
+def _set_small_backbone(cfg: Config, scale: Scale, trunk: str | None) -> dict[str, str] | None:
+    """With the scale's weights as the paper trains: first stage and statistics fixed. Without, all trains."""
+    if trunk not in (None, "random"):
         raise UserError(
             f"--trunk {trunk}: the small trunk of scale {scale.name} fits no file; "
             "expected `random`, or a scale without `network`"
         )
+    if trunk == "random" or scale.pretrained is None:
+        cfg.model.backbone.update(frozen_stages=-1, norm_eval=False)
+        return None
+    file = shown(scale.pretrained.file)
+    for part in ("backbone", "neck", "rpn_head"):
+        cfg.model[part].init_cfg = {"type": "Pretrained", "checkpoint": file, "prefix": f"{part}."}
+    return {"file": file, "sha256": scale.pretrained.sha256}
+
+
+def _set_trunk(cfg: Config, trunk: str) -> None:
+    if trunk == "random":
+        cfg.model.backbone.init_cfg = None
+        return
     if not Path(trunk).is_file():
         raise UserError(f"--trunk {trunk}: no such file; expected ResNet-50 weights, or `random`")
     cfg.model.backbone.init_cfg = {"type": "Pretrained", "checkpoint": trunk}
