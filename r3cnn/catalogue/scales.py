@@ -1,6 +1,7 @@
 """Scales: how large the data, the schedules and the network of a run are."""
 
 import dataclasses
+import os
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,14 @@ from .names import names_in, ordered, unknown_name
 
 SCALES = EXPERIMENTS / "scales"
 SCALE_SCHEMA = PACKAGE / "catalogue" / "schemas" / "scale.schema.yaml"
+
+
+@dataclasses.dataclass(frozen=True)
+class Pretrained:
+    """A file of backbone, neck and RPN weights, and its SHA-256."""
+
+    file: Path
+    sha256: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,6 +40,7 @@ class Scale:
     network: dict[str, float] | None
     validate: dict[str, int] | None = None  # after every so many epochs; None: never
     measure: dict[str, bool] | None = None  # None: alone
+    pretrained: Pretrained | None = None  # None: a small network begins from scratch
 
     @property
     def measured_alone(self) -> bool:
@@ -49,9 +59,11 @@ class Scale:
     def settings(self, schedule: str) -> dict[str, object]:
         """What a training with `schedule` takes from this scale, its data and seed aside."""
         validate = {"validate": self.validate} if self.validate else {}
+        pretrained = {"pretrained": self.pretrained.sha256} if self.pretrained else {}
         settings: dict[str, object] = ordered(
             {
                 **validate,
+                **pretrained,
                 "images": list(self.images),
                 "batch": self.batch,
                 "per_pass": self.per_pass,
@@ -80,4 +92,17 @@ def load_scale(name: Path | str) -> Scale:
                 f"expected epochs before the last one, {schedule['epochs']}"
             )
     sequences = {"seeds": tuple(content["seeds"]), "images": tuple(content["images"])}
-    return Scale(name=path.stem, path=path, **{**content, **sequences})
+    pretrained = _pretrained(path, content.pop("pretrained", None), content["network"])
+    return Scale(name=path.stem, path=path, pretrained=pretrained, **{**content, **sequences})
+
+
+def _pretrained(path: Path, entry: dict[str, str] | None, network: object) -> Pretrained | None:
+    """The weights that a small network begins with; the file is read where a training begins."""
+    if entry is None:
+        return None
+    if network is None:
+        raise UserError(
+            f"{shown(path)}: pretrained: stands beside `network: null`; the paper's network takes the "
+            "weights of --config backbone: remove it"
+        )
+    return Pretrained(Path(os.path.normpath(path.parent / entry["file"])), entry["sha256"])

@@ -9,6 +9,7 @@ from ..core.errors import UserError
 from .bench import bench
 from .data import data
 from .evaluation import measure, predict, score
+from .pretrain import pretrain
 from .report import report
 from .runs import doctor, estimate, sources, status, verify_kept
 from .training import convert, resolve, reuse, train, weights
@@ -49,6 +50,7 @@ def main(verbose: bool) -> None:
 # In the order of the work.
 COMMANDS = (
     data,
+    pretrain,
     resolve,
     train,
     weights,

@@ -17,8 +17,6 @@ def shrink(model: ConfigDict, network: dict[str, Any]) -> None:
         type="ResNet14",
         depth=network["depth"],
         base_channels=base,
-        frozen_stages=-1,
-        norm_eval=False,
         init_cfg=None,
     )
     model.neck.in_channels = [base * 4 * 2**stage for stage in range(4)]

@@ -42,8 +42,7 @@ def resolve(
     _require_weights(cfg, training)
     if scale.network:
         shrink(cfg.model, scale.network)
-    if backbone:
-        _set_backbone(cfg, scale, backbone)
+    pretrained = _set_backbone(cfg, scale, backbone)
     _set_schedule(cfg, training, scale)
     _set_data(cfg, scale, data)
     require_kept(cfg, training)
@@ -57,6 +56,8 @@ def resolve(
         "loops_trained": _loops_trained(cfg),
         "data": data and _data_facts(data),
     }
+    if pretrained:
+        cfg.r3cnn.pretrained = pretrained
     if scale.validate:
         cfg.r3cnn.validate_every = scale.validate["every"]
     return cfg
@@ -108,15 +109,35 @@ def _require_weights(cfg: Config, training: Training) -> None:
         )
 
 
-def _set_backbone(cfg: Config, scale: Scale, backbone: str) -> None:
-    if backbone == "random":
-        cfg.model.backbone.init_cfg = None
-        return
+def _set_backbone(cfg: Config, scale: Scale, backbone: str | None) -> dict[str, str] | None:
+    """Say where the weights come from that a training begins with; of a small network, file and checksum."""
     if scale.network:
+        return _set_small_backbone(cfg, scale, backbone)
+    if backbone:
+        _set_large_backbone(cfg, backbone)
+    return None
+
+
+def _set_small_backbone(cfg: Config, scale: Scale, backbone: str | None) -> dict[str, str] | None:
+    """With the scale's weights as the paper trains: first stage and statistics fixed. Without, all trains."""
+    if backbone not in (None, "random"):
         raise UserError(
             f"--backbone {backbone}: the small backbone of scale {scale.name} fits no file; "
             "expected `random`, or a scale without `network`"
         )
+    if backbone == "random" or scale.pretrained is None:
+        cfg.model.backbone.update(frozen_stages=-1, norm_eval=False)
+        return None
+    file = shown(scale.pretrained.file)
+    for part in ("backbone", "neck", "rpn_head"):
+        cfg.model[part].init_cfg = {"type": "Pretrained", "checkpoint": file, "prefix": f"{part}."}
+    return {"file": file, "sha256": scale.pretrained.sha256}
+
+
+def _set_large_backbone(cfg: Config, backbone: str) -> None:
+    if backbone == "random":
+        cfg.model.backbone.init_cfg = None
+        return
     if not Path(backbone).is_file():
         raise UserError(
             f"--backbone {backbone}: no such file; expected ResNet-50 weights, or `random`"

@@ -14,6 +14,7 @@ from ..config.own_code import import_all
 from ..core.errors import UserError
 from ..data.seeding import seed_libraries
 from . import checkpoint
+from .pretrained import require_pretrained
 
 
 def build_detector(cfg: Config, device: torch.device | str, seed: int | None = None) -> nn.Module:
@@ -38,6 +39,7 @@ def build_detector(cfg: Config, device: torch.device | str, seed: int | None = N
         detector = revert_sync_batchnorm(detector)
     if seed is not None:
         _require_backbone_weights(cfg, detector.backbone)
+        require_pretrained(cfg, detector)
         detector.init_weights()
     return keep_float32(detector).to(device)
 
@@ -64,7 +66,7 @@ def _require_torchvision(cfg: Config) -> None:
 def _require_backbone_weights(cfg: Config, backbone: nn.Module) -> None:
     """mmengine says little of a broken file, and passes over weights that the backbone does not know."""
     weights = _backbone_weights(cfg)
-    if not weights or "://" in weights:
+    if not weights or "://" in weights or cfg.r3cnn.get("pretrained"):
         return
     found = checkpoint.load(Path(weights))
     found = found.get("state_dict", found)
