@@ -17,7 +17,13 @@ from tests.e2e.conftest import ROOT
 pytestmark = pytest.mark.slow
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 PATH_LINE = re.compile(r"# (\S+\.\w+)\n")
-SET_UP = ("constraints.txt", "pyproject.toml", "scripts/setup_venv.sh", "scripts/check_venv.py")
+SET_UP = (
+    "constraints.txt",
+    "pyproject.toml",
+    "setup.py",
+    "scripts/setup_venv.sh",
+    "scripts/check_venv.py",
+)
 
 
 def blocks(page: str) -> list[tuple[str, str]]:
