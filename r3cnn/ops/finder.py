@@ -20,8 +20,14 @@ COMPILED, TORCHVISION, PLAIN = "compiled", "torchvision", "plain"
 BACK_ENDS = (COMPILED, TORCHVISION, PLAIN)
 SUBSTITUTE = Path(__file__).with_name("ext.py")
 PTH_FILE = "r3cnn_operators.pth"
-# One line, which Python runs at its start; without effect once the package is gone.
-PTH = "import importlib.util as u; u.find_spec('r3cnn') and __import__('r3cnn')\n"
+# One line, which Python runs at its start; without effect once the package is gone. It loads this file alone
+# and not the package: another checkout's r3cnn, in the working folder, must still be the one that is imported.
+PTH = (
+    "import importlib.util as u, os; s = u.find_spec('r3cnn'); "
+    "p = s and s.submodule_search_locations and s.submodule_search_locations[0] + '/ops/finder.py'; "
+    "f = p and os.path.isfile(p) and u.spec_from_file_location('_r3cnn_operators', p); "
+    "m = f and u.module_from_spec(f); f and (f.loader.exec_module(m), m.install())\n"
+)
 
 
 class OperatorFinder(MetaPathFinder):
@@ -45,7 +51,8 @@ def install() -> None:
 
     It comes first if R3CNN_OPS asks for another back end than the compiled one.
     """
-    if any(isinstance(finder, OperatorFinder) for finder in sys.meta_path):
+    # by name: the .pth file's copy of the class is another one
+    if any(type(finder).__name__ == OperatorFinder.__name__ for finder in sys.meta_path):
         return
     if forced() in (TORCHVISION, PLAIN):
         sys.meta_path.insert(0, OperatorFinder())

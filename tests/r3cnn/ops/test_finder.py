@@ -40,6 +40,15 @@ def test_the_line_of_the_pth_file_supplies_them(tmp_path):
     assert python(gone, tmp_path, path="")[0] == 0
 
 
+def test_the_line_leaves_the_package_to_the_working_folder(tmp_path):
+    """Another checkout's r3cnn is imported from where the user stands."""
+    (tmp_path / "r3cnn").mkdir()
+    (tmp_path / "r3cnn" / "__init__.py").write_text("")
+    code = f"exec({PTH!r}); import sys; assert 'r3cnn' not in sys.modules; sys.path.insert(0, '.')"
+    found = python(f"{code}; import r3cnn; print(r3cnn.__file__)", tmp_path)
+    assert Path(found[1]).resolve() == tmp_path / "r3cnn" / "__init__.py", found[2]
+
+
 def test_a_spawned_worker_has_them(tmp_path):
     script = tmp_path / "script.py"
     script.write_text(
