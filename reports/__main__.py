@@ -154,6 +154,22 @@ def claims_command(
 
 
 @cli.command(
+    "register",
+    short_help="Write down the claims before their trainings begin.",
+    epilog="Example:  python -m reports register --results results/mini",
+)
+@_claims
+@_results
+@_one_line_errors
+def register_command(claims: Path, results: Path) -> list[Path]:
+    """Write the hash of each claim to claims.json, unless one of its trainings has begun with another."""
+    from .claims.registered import register
+    from .claims.spec import load_claims
+
+    return [register(load_claims(claims), results)]
+
+
+@cli.command(
     "html",
     epilog="Example:  python -m reports html --results results/smoke --out results/smoke/report",
 )

@@ -123,6 +123,11 @@ class RunFolder:
         return self.path / "data.json"
 
     @property
+    def claims(self) -> Path:
+        """The hash of each claim, as it was before the trainings that it is about began."""
+        return self.path / "claims.json"
+
+    @property
     def report(self) -> Path:
         """The folder of the report."""
         return self.path / "report"

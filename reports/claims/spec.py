@@ -41,12 +41,14 @@ class Check:
 
 @dataclass(frozen=True)
 class Claim:
-    """A claim and the checks that it stands or falls by."""
+    """A claim and the checks that it stands or falls by; what the paper says, and where."""
 
     name: str
     text: str
     note: str
     checks: tuple[Check, ...]
+    says: str = ""
+    where: str = ""
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,9 @@ def _claim(path: Path, name: str, entry: dict[str, Any]) -> Claim:
             checks.append(Check(item["says"], quantity, metric, *_sides(item), least, most,
                                 item.get("table", "")))  # fmt: skip
     note = " ".join(entry.get("note", "").split())
-    return Claim(name, " ".join(entry["text"].split()), note, tuple(checks))
+    paper = entry.get("paper", {"says": "", "where": ""})
+    says, where = (" ".join(paper[key].split()) for key in ("says", "where"))
+    return Claim(name, " ".join(entry["text"].split()), note, tuple(checks), says, where)
 
 
 def _sides(item: dict[str, Any]) -> tuple[Side, Side]:

@@ -11,16 +11,28 @@ from .figure2 import IOU_FROM, summed_bars
 HIGH_IOU = 0.7
 
 
-def bins_of(results: Results, training: str, loop: int | None = None) -> pd.Series | None:
-    """Candidates before the refinement by iou_low from 0.5, of one loop or of all; None without counts."""
+def bins_of(
+    results: Results, training: str, loop: int | None = None, seed: int | None = None
+) -> pd.Series | None:
+    """Candidates before the refinement by iou_low from 0.5, of one loop or seed or all; None without counts."""
     loaded = load_histogram(results.folder, training)
-    if loaded is None or loaded[0].empty:
+    if loaded is None:
         return None
-    bars = summed_bars(loaded[0], iou_from=IOU_FROM)
+    frame = loaded[0] if seed is None else loaded[0][loaded[0]["seed"] == seed]
+    if frame.empty:
+        return None
+    bars = summed_bars(frame, iou_from=IOU_FROM)
     if loop is not None:
         bars = bars[bars["loop"] == loop]
     counts = bars.groupby("iou_low")["count"].sum()
     return counts if counts.sum() else None
+
+
+def seeds_of(results: Results, *trainings: str) -> list[int]:
+    """The seeds that all these trainings have counts of."""
+    loaded = [load_histogram(results.folder, training) for training in trainings]
+    seeds = [set(found[1]) if found else set() for found in loaded]
+    return sorted(set.intersection(*seeds))
 
 
 def evenness(counts: Sequence[float]) -> float:

@@ -104,7 +104,7 @@ def build_report(
         tables=tuple(tables),
         figure2=figure2_data(results, setting),
         claims=tuple(judge(claims, spec, results)),
-        claims_rule=rule_of(claims),
+        claims_rule=rule_of(claims, results),
         gallery=load_gallery(results),
         notes=tuple(_note_places(spec, tables)),
         trained=tuple(trained_models(results, present)),

@@ -12,7 +12,7 @@ from tabulate import tabulate
 from r3cnn.core.errors import UserError
 from r3cnn.core.files import write_if_changed
 
-from .intervals import Resamples, difference_interval
+from .intervals import difference_interval, scored
 from .load import Results
 
 
@@ -64,16 +64,9 @@ def _compared(first: Results, second: Results, training: str, loops: int, metric
     differs = _differs(first, second, training, loops)
     if None in means:
         return Compared(training, loops, metric, means[0], means[1], differs=differs)
-    # One mapping holds both folders: the names keep them apart.
-    both: dict[tuple[str, int, int], Resamples] = {}
-    for name, results in (("first", first), ("second", second)):
-        for (id_, seed, n), found in results.resamples.items():
-            if (id_, n) == (training, loops):
-                both[name, seed, n] = found
-    found = difference_interval(
-        both, ("second", loops), ("first", loops), metric, values[1], values[0]
-    )
-    bounds = (found.low, found.high) if found else (None, None)
+    sides = [scored(results, training, loops, metric) for results in (second, first)]
+    found = difference_interval(*sides)
+    bounds = found.bounds if found else (None, None)
     return Compared(training, loops, metric, means[0], means[1], *bounds, differs)
 
 

@@ -1,128 +1,190 @@
-"""How sure an AP and a difference of two APs are: resampled images, and the spread of seeds."""
+"""How sure an AP and a difference of two APs are, in points of AP: the images, and the spread of seeds.
 
-import json
-import statistics
-from collections.abc import Iterable, Mapping
+Shapes: n seeds, B resamples of the images.
+"""
+
+import functools
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
-import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
-from r3cnn.core.errors import UserError
-from r3cnn.core.layout import RunFolder, resamples_of
-from r3cnn.core.records import FACTS_KEY, PAIRING, RESAMPLE
+from .load import Results
+from .setting import setting_of
+from .uncertainty import (
+    Estimate,
+    Part,
+    Spread,
+    estimate,
+    images_part,
+    pooled,
+    seeds_part,
+    spread_of,
+)
 
-# Points of AP: the standard deviation of seeds of Mask R-CNN on COCO, the largest of those known.
-SEED_SPREAD = 0.14
-LEVEL = (2.5, 97.5)
 POINTS = 100  # an AP of 1 in points
-Key = tuple[str, int, int]
+# Points of AP: the standard deviation of seeds of Mask R-CNN on COCO, in tables of five seeds.
+LITERATURE = {"bbox.AP": 0.1, "segm.AP": 0.1}
+APS = {"box AP": "bbox.AP", "mask AP": "segm.AP"}
+MOST_MISSING = 0.5  # share of the resamples that may have no such object
+FEWEST_PAIRED = 3  # seeds from which the spread of a difference is taken from its own values
+MEASURED, ELSEWHERE, UNKNOWN = "measured at this scale", "known from elsewhere", "unknown"
 
 
 @dataclass(frozen=True)
-class Resamples:
-    """The metrics of one evaluation on resampled images.
+class Scored:
+    """A metric of one evaluation over its seeds, in points.
 
-    frame: one row a resample, one column a metric, 0 to 1. pairing: what must be equal in two of
-    them for their rows to be of the same drawn images.
+    values (n,), resamples (n, B), pairing and images as in Resamples. weights: whose they are, the same for two
+    evaluations of one model. spread: of seeds at this scale, and where it is known from.
     """
 
-    frame: pd.DataFrame
+    values: np.ndarray
+    resamples: np.ndarray
     pairing: tuple[object, ...]
+    images: int
+    weights: tuple[object, ...]
+    spread: Spread | None
+    spread_from: str
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A value and its 95 % interval in points of AP; `single_seed`: widened by the seeds' spread."""
+    """An estimate in points; over how many seeds (the fewer of two), and where their spread is known from."""
 
-    value: float
-    low: float
-    high: float
-    single_seed: bool = False
+    estimate: Estimate
+    seeds: int
+    spread_from: str
 
+    @property
+    def value(self) -> float:
+        """The mean, or the difference of two."""
+        return float(self.estimate.value)
 
-def load_resamples(folder: Path, keys: Iterable[Key]) -> dict[Key, Resamples]:
-    """The resamples of each (training, seed, loops) that has some. Raises: UserError."""
-    found = {}
-    for training, seed, loops in keys:
-        path = resamples_of(RunFolder(folder).score(training, seed, loops))
-        if path.is_file():
-            found[training, seed, loops] = _read(path)
-    return found
-
-
-def _read(path: Path) -> Resamples:
-    try:
-        table = pq.read_table(path)
-        facts = json.loads((table.schema.metadata or {})[FACTS_KEY])
-        frame = table.to_pandas().set_index(RESAMPLE)
-    except (pa.ArrowException, OSError, ValueError, KeyError) as error:
-        raise UserError(
-            f"{path}: not a file of resamples ({' '.join(str(error).split())}); delete it and "
-            "score again"
-        ) from error
-    return Resamples(frame, tuple(facts.get(name) for name in PAIRING))
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """The ends of the 95 % interval."""
+        low, high = self.estimate.interval()
+        return float(low), float(high)
 
 
-def mean_resamples(
-    resamples: Mapping[Key, Resamples], training: str, loops: int, metric: str
-) -> tuple[np.ndarray, tuple[object, ...]] | None:
-    """A metric of each resample, the mean over seeds, and its pairing; None without a file."""
-    chosen = [r for key, r in resamples.items() if (key[0], key[2]) == (training, loops)]
-    chosen = [r for r in chosen if metric in r.frame]
-    if not chosen or len({r.pairing for r in chosen}) > 1:
+def scored(results: Results, training: str, loops: int, metric: str) -> Scored | None:
+    """A metric with its resamples; None if one of its seeds has none, or most resamples have no such object."""
+    found = _by_seed(results, training, loops, metric)
+    if found is None:
         return None
-    values = np.mean([r.frame[metric].to_numpy(dtype=float) for r in chosen], axis=0)
-    return values, chosen[0].pairing
+    values, resamples, first = found
+    spread, spread_from = seed_spread(results, metric)
+    weights = (results.folder, _origin(results, training, first[1]))
+    file = results.resamples[first]
+    return Scored(values, resamples, file.pairing, file.images, weights, spread, spread_from)
 
 
-def cell_interval(
-    resamples: Mapping[Key, Resamples], training: str, loops: int, metric: str
-) -> tuple[float, float] | None:
-    """The 95 % interval over images of an evaluation's metric, in points."""
-    found = mean_resamples(resamples, training, loops, metric)
-    return None if found is None else _quantiles(found[0] * POINTS)
+def cell_interval(cell: Scored | None) -> Interval | None:
+    """The mean over seeds."""
+    if cell is None:
+        return None
+    parts = [images_part(cell.resamples.mean(axis=0), cell.images)]
+    seeds = len(cell.values)
+    if cell.spread:
+        parts.append(seeds_part(cell.spread, seeds))
+    return Interval(estimate(cell.values.mean(), parts), seeds, cell.spread_from)
 
 
-def difference_interval(
-    resamples: Mapping[Key, Resamples],
-    left: tuple[str, int],
-    right: tuple[str, int],
-    metric: str,
-    left_values: list[float],
-    right_values: list[float],
-) -> Interval | None:
-    """Left minus right (the values of the seeds, 0 to 1), paired over images; None if they do not pair.
+def difference_interval(left: Scored | None, right: Scored | None) -> Interval | None:
+    """Left minus right, paired over images; None unless both were scored on the same images."""
+    if left is None or right is None or left.pairing != right.pairing:
+        return None
+    drawn = left.resamples.mean(axis=0) - right.resamples.mean(axis=0)
+    seeds = min(len(left.values), len(right.values))
+    of_seeds, spread_from = _seeds_of_difference(left, right)
+    found = estimate(
+        left.values.mean() - right.values.mean(), [images_part(drawn, left.images), *of_seeds]
+    )
+    return Interval(found, seeds, spread_from)
 
-    The images' interval is moved out at both ends by the seeds' standard deviation of the difference.
+
+def taken_in(results: Results) -> str:
+    """What the intervals of this folder take in, in words."""
+    images = "other validation images (1,000 resamples)"
+    spreads = {name: seed_spread(results, metric) for name, metric in APS.items()}
+    known = {name: (spread, where) for name, (spread, where) in spreads.items() if spread}
+    if not known:
+        return f"{images}, not other seeds, whose spread at this scale is unknown"
+    sizes = " and ".join(
+        f"{spread.variance**0.5:.2f} {name}" for name, (spread, _) in known.items()
+    )
+    where = next(iter(known.values()))[1]
+    return f"{images} and other seeds, whose standard deviation is {where}: {sizes}"
+
+
+@functools.lru_cache(maxsize=256)
+def seed_spread(results: Results, metric: str) -> tuple[Spread | None, str]:
+    """The spread of seeds pooled over the trainings with several; else the literature's, at scale `paper`.
+
+    A training with several L_e counts once, with their mean: the seeds are the same.
     """
-    first = mean_resamples(resamples, *left, metric)
-    second = mean_resamples(resamples, *right, metric)
-    if first is None or second is None or first[1] != second[1]:
+    by_training: dict[str, list[Spread]] = {}
+    for training, loops in results.evaluations():
+        if _trained_here(results, training):
+            found = _by_seed(results, training, loops, metric)
+            if found and len(found[0]) > 1:
+                by_training.setdefault(training, []).append(spread_of(*found[:2]))
+    spread = pooled(_mean(spreads) for spreads in by_training.values())
+    if spread:
+        return spread, MEASURED
+    if metric in LITERATURE and setting_of(results).comparable:
+        return Spread(LITERATURE[metric] ** 2), ELSEWHERE
+    return None, UNKNOWN
+
+
+def _mean(spreads: list[Spread]) -> Spread:
+    variance, images = (
+        float(np.mean([getattr(spread, name) for spread in spreads]))
+        for name in ("variance", "images")
+    )
+    return Spread(variance, images, min(spread.freedom for spread in spreads))
+
+
+def _seeds_of_difference(left: Scored, right: Scored) -> tuple[list[Part], str]:
+    """What the seeds add, and where that is known from.
+
+    Two evaluations of the same weights move together: with seeds enough by their own differences, with fewer by
+    the spread of independent trainings, which is more.
+    """
+    counts = len(left.values), len(right.values)
+    if left.weights == right.weights and counts[0] == counts[1] >= FEWEST_PAIRED:
+        own = spread_of(left.values - right.values, left.resamples - right.resamples)
+        return [seeds_part(own, counts[0])], MEASURED
+    if left.spread is None or right.spread is None:
+        return [], UNKNOWN
+    if left.spread is right.spread:
+        return [seeds_part(left.spread, *counts)], left.spread_from
+    parts = [seeds_part(side.spread, len(side.values)) for side in (left, right) if side.spread]
+    return parts, left.spread_from
+
+
+def _by_seed(
+    results: Results, training: str, loops: int, metric: str
+) -> tuple[np.ndarray, np.ndarray, tuple[str, int, int]] | None:
+    """Values (n,) and resamples (n, B) in points, by rising seed; and the key of the first."""
+    values = results.by_seed(training, loops, metric)
+    keys = [(training, seed, loops) for seed in values]
+    files = [results.resamples.get(key) for key in keys]
+    there = [file for file in files if file and metric in file.frame]
+    if not there or len(there) < len(files) or len({file.pairing for file in there}) > 1:
         return None
-    bounds = _quantiles((first[0] - second[0]) * POINTS)
-    if bounds is None or not left_values or not right_values:
+    resamples = np.stack([file.frame[metric].to_numpy(dtype=float) for file in there]) * POINTS
+    if np.mean(np.isnan(resamples).any(axis=0)) > MOST_MISSING:
         return None
-    value = (statistics.fmean(left_values) - statistics.fmean(right_values)) * POINTS
-    width = float(np.hypot(_spread_of_mean(left_values), _spread_of_mean(right_values)))
-    single = min(len(left_values), len(right_values)) == 1
-    return Interval(value, bounds[0] - width, bounds[1] + width, single)
+    return np.array(list(values.values())) * POINTS, resamples, keys[0]
 
 
-def _spread_of_mean(values: list[float]) -> float:
-    """Standard deviation of the mean over seeds, in points; of one seed it is taken from elsewhere."""
-    if len(values) == 1:
-        return SEED_SPREAD
-    return statistics.stdev(values) * POINTS / len(values) ** 0.5
+def _origin(results: Results, training: str, seed: int) -> str:
+    """The training whose weights are evaluated: another one's, or its own."""
+    return results.manifests.get((training, seed), {}).get("trained_as") or training
 
 
-def _quantiles(values: np.ndarray) -> tuple[float, float] | None:
-    """The interval of the resamples that have a value; None where most have none."""
-    there = values[~np.isnan(values)]
-    if 2 * len(there) < len(values) or not len(there):
-        return None
-    low, high = np.percentile(there, LEVEL)
-    return float(low), float(high)
+def _trained_here(results: Results, training: str) -> bool:
+    """Whether its seeds are trainings of their own: not given, nor those of another."""
+    found = [facts for (id_, _), facts in results.manifests.items() if id_ == training]
+    return not any(facts.get("weights") or facts.get("trained_as") for facts in found)

@@ -44,7 +44,7 @@ def keep(results: Path, out: Path) -> list[Path]:
 def _finished(results: Path) -> Iterator[Path]:
     """All files to be kept; of a training or score only if the training has ended."""
     run = RunFolder(results)
-    files = [run.data, *run.measurements()]
+    files = [run.data, run.claims, *run.measurements()]
     for training in run.trainings():
         if training.manifest.is_file():
             scores = run.scores(training.id, training.seed)

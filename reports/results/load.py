@@ -14,7 +14,7 @@ from r3cnn.core.files import read_json
 from r3cnn.core.layout import RunFolder
 from r3cnn.core.records import HISTOGRAM_COLUMNS, KINDS
 
-from .intervals import Key, Resamples, load_resamples
+from .resamples import Key, Resamples, load_resamples
 
 COLUMNS = ["training", "loops", "seed", "metric", "value"]
 _FRAME_TYPES = {
@@ -27,7 +27,7 @@ _FRAME_TYPES = {
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Results:
     """All that the reports read.
 
@@ -66,6 +66,14 @@ class Results:
         frame = frame[(frame["training"] == training) & (frame["metric"] == metric)]
         frame = frame[frame["loops"].isna() | (frame["loops"] == loops).fillna(False)]
         return [float(value) for value in frame["value"].dropna()]
+
+    def by_seed(self, training: str, loops: int, metric: str) -> dict[int, float]:
+        """A metric of an evaluation, 0 to 1, by rising seed; without the seeds that have no such object."""
+        frame = self.frame
+        frame = frame[(frame["training"] == training) & (frame["metric"] == metric)]
+        frame = frame[(frame["loops"] == loops).fillna(False)].dropna(subset=["value", "seed"])
+        pairs = zip(frame["seed"], frame["value"], strict=True)
+        return {int(seed): float(value) for seed, value in sorted(pairs)}
 
 
 def load_results(folder: Path, catalogue: str | None = None) -> Results:

@@ -7,9 +7,9 @@ import pandas as pd
 
 from r3cnn.core.files import write_if_changed
 
-from .intervals import LEVEL
 from .load import Results
 from .setting import Setting
+from .uncertainty import estimate, images_part
 
 TIDY_COLUMNS = (
     "scale", "data", "training", "loops", "seed", "metric", "value", "low", "high",
@@ -22,18 +22,19 @@ def tidy(results: Results, setting: Setting) -> pd.DataFrame:
     frame = results.frame.copy()
     parts = []
     for (training, seed, loops), found in results.resamples.items():
-        quantiles = found.frame.quantile([level / 100 for level in LEVEL]).T
-        quantiles.columns = ["low", "high"]
-        of_evaluation = quantiles.rename_axis("metric").reset_index()
+        there = found.frame.dropna(axis="columns", thresh=len(found.frame) // 2)
+        _, reach = estimate(0, [images_part(there.to_numpy(float).T, found.images)]).interval()
+        of_evaluation = pd.DataFrame({"metric": there.columns, "reach": reach})
         parts.append(of_evaluation.assign(training=training, seed=seed, loops=loops))
     intervals = pd.concat(parts) if parts else pd.DataFrame(
-        columns=["metric", "low", "high", "training", "seed", "loops"]
+        columns=["metric", "reach", "training", "seed", "loops"]
     )  # fmt: skip
     keys = ["training", "loops", "seed", "metric"]
     intervals = intervals.astype({"seed": "Int64", "loops": "Int64", "metric": "object",
                                   "training": "object"})  # fmt: skip
     frame = frame.merge(intervals, on=keys, how="left")
-    frame = frame.astype({"low": "Float64", "high": "Float64"})
+    reach = frame.pop("reach").astype("Float64")
+    frame = frame.assign(low=frame["value"] - reach, high=frame["value"] + reach)
     for name in ("config_sha256", "source_sha256", "git_commit", "device"):
         frame[name] = [
             _text(results.manifests.get((training, seed), {}).get(name)) if pd.notna(seed) else None

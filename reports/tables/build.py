@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pandas as pd
 
-from ..results.intervals import POINTS, SEED_SPREAD, cell_interval, difference_interval
+from ..results.intervals import POINTS, cell_interval, difference_interval, scored, taken_in
 from ..results.load import Results
 from ..results.provenance import OTHER_SOURCES, UNKNOWN, given_weights, row_sources
 from ..results.setting import Setting, measured_on, run_command
@@ -16,14 +16,10 @@ from .spec import OTHER, Column, Row, Spec, TableSpec
 VALUE, NOT_RUN, NO_VALUE = "value", "not run", "no value"
 NO_OBJECTS = "no objects"
 GIVEN = "§"
-INTERVALS = (
-    "The 95 % intervals beside our APs come from 1,000 resamples of the validation images; they do "
-    "not hold the spread of seeds."
-)
+INTERVALS = "The 95 % intervals next to our APs take in {}."
 DIFFERENCES = (
     "A difference is that of the row and the one that it is compared with, paired over the images; its 95 % "
-    "interval is moved out at both ends by the spread of seeds, with one seed by that known from elsewhere, "
-    f"{SEED_SPREAD} × √2 = {SEED_SPREAD * 2**0.5:.2f}."
+    "interval takes in {}."
 )
 EXACT = (
     "Parameters and sizes are computed from the paper's own models, at every scale: a difference of 0 "
@@ -39,7 +35,7 @@ class Cell:
     verdict: match, near, different, or '' where nothing is judged; exact, at any scale, of what is
         counted and equal.
     text: the content of a constant's cell.
-    interval: 95 % of the resampled validation images, in points of AP.
+    interval: 95 % over images and seeds, in points of AP.
     paper_rank, rank: best, second or '' among the paper's and among our numbers of the column.
     """
 
@@ -99,6 +95,7 @@ class Table:
     general_notes: tuple[str, ...]
     setting: Setting
     measured_on: str
+    taken_in: str  # by the intervals
 
     @property
     def blocks(self) -> tuple[Block, ...]:
@@ -121,7 +118,7 @@ class Table:
             lines.append(self.setting.meaning)
         kinds = {column.kind for column in self.columns if self._with_interval(column.name)}
         lines += [
-            text
+            text.format(self.taken_in)
             for kind, text in (("score", INTERVALS), ("difference", DIFFERENCES))
             if kind in kinds
         ]
@@ -186,6 +183,7 @@ def build_table(
         general_notes=tuple(notes[name] for name in spec.notes),
         setting=setting,
         measured_on=measured_on(results, [row.training for row in spec.rows]),
+        taken_in=taken_in(results),
     )
 
 
@@ -319,14 +317,13 @@ def _compared(column: Column, row: Row, results: Results) -> Cell:
     values = [results.values(*side, column.key) for side in (own, row.against)]
     if not all(values):
         return Cell(NO_VALUE, text=NO_OBJECTS)
-    found = difference_interval(results.resamples, own, row.against, column.key, *values)
+    sides = [scored(results, *side, column.key) for side in (own, row.against)]
+    found = difference_interval(*sides)
     means = [sum(of) / len(of) for of in values]
     number = summarise([means[0] - means[1]], column.format)
     if found is None:
         return Cell(VALUE, None, number)
-    low, high = (
-        summarise([bound / POINTS], column.format).mean for bound in (found.low, found.high)
-    )
+    low, high = (summarise([bound / POINTS], column.format).mean for bound in found.bounds)
     return Cell(VALUE, None, number, interval=(low, high))
 
 
@@ -334,8 +331,9 @@ def _interval(column: Column, row: Row, results: Results) -> tuple[Decimal, Deci
     """As shown: in points, to one decimal."""
     if column.kind != "score" or column.format != "percent":
         return None
-    found = cell_interval(results.resamples, row.training, row.loops, column.key)
+    found = cell_interval(scored(results, row.training, row.loops, column.key))
     if found is None:
         return None
-    low, high = (summarise([bound / 100], "percent").mean for bound in found)
+    within = [min(max(bound / POINTS, 0), 1) for bound in found.bounds]
+    low, high = (summarise([bound], "percent").mean for bound in within)
     return low, high

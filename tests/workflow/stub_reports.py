@@ -8,6 +8,7 @@ OPTIONS = {
     "tables": ["tables", "only", "results", "out"],
     "figure2": ["results", "out"],
     "claims": ["tables", "no-tables", "claims", "results", "out"],
+    "register": ["claims", "results"],
     "html": ["tables", "no-tables", "claims", "catalogue", "results", "out"],
 }
 
@@ -25,6 +26,10 @@ def main() -> None:
             )
             parser.add_argument(f"--{option}", required=not optional)
     options = parser.parse_args(sys.argv[2:])
+    if command == "register":
+        Path(options.results).mkdir(parents=True, exist_ok=True)
+        Path(options.results, "claims.json").write_text("{}")
+        return
     if not Path(options.results, "data.json").is_file():
         sys.exit(f"{options.results}: no results")
     if "no_tables" in options and bool(options.tables) == options.no_tables:

@@ -67,6 +67,18 @@ def test_a_published_number_writes_its_table_and_the_report(done):
     assert done.plan().counts == {"table3": 1, "claims": 1, "report": 1, "all": 1}
 
 
+def test_an_edited_claim_trains_nothing(done):
+    assert (done.root / "results" / "smoke" / "claims.json").is_file()
+    done.edit("reports/claims.yaml", "difference: [0, null]", "difference: [-1, null]")
+    assert done.plan().counts == {"claims": 1, "report": 1, "all": 1}
+
+
+def test_seeds_of_the_command_line_take_the_place_of_the_scales(done):
+    plan = done.plan("--config", "seeds=0,2")
+    assert {seed for _, seed in plan.trainings["train"]} == {2}
+    assert plan.counts["train"] == 17
+
+
 @pytest.mark.parametrize(
     ("path", "trained"),
     [

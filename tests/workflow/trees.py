@@ -26,6 +26,8 @@ class Tree:
         done = subprocess.run(
             [sys.executable, "-m", "snakemake", *arguments],
             cwd=self.root,
+            # r3cnn is imported as Python starts, before this folder would be looked at.
+            env=os.environ | {"PYTHONPATH": str(self.root)},
             capture_output=True,
             text=True,
             check=False,

@@ -1,5 +1,6 @@
 # What all rules share: the settings, the catalogue, and which files belong to a result.
 # Mistakes in them stop Snakemake here, before any job, with one line.
+import dataclasses
 import json
 import os
 import re
@@ -42,6 +43,7 @@ def read_settings():
         "catalogue": None,
         "backbone": None,
         "results": "results",
+        "seeds": None,
     }
     given = {RENAMED.get(key, key): value for key, value in config.items() if value is not None}
     for key in config:
@@ -50,6 +52,19 @@ def read_settings():
         if key in RENAMED and workflow.is_main_process:
             logger.warning(f"--config {key} is now called {RENAMED[key]}; {key} goes with 0.3")
     return defaults | {key: str(value) for key, value in given.items()}
+
+
+def chosen_scale():
+    """The scale, with the seeds of --config in place of its own."""
+    scale, seeds = load_scale(SETTINGS["scale"]), SETTINGS["seeds"]
+    if seeds is None:
+        return scale
+    found = re.split(r"[,\s]+", seeds.strip("()[] "))
+    if not all(re.fullmatch(r"\d+", seed) for seed in found) or len(set(found)) < len(found):
+        raise UserError(
+            f"--config seeds: found {seeds!r}; expected different whole numbers, such as seeds=0,1,2"
+        )
+    return dataclasses.replace(scale, seeds=tuple(int(seed) for seed in found))
 
 
 def data_and_results():
@@ -151,7 +166,7 @@ def require_evaluation(where, id, loops):
 wait_for_live_jobs()
 try:
     SETTINGS = read_settings()
-    SCALE = load_scale(SETTINGS["scale"])
+    SCALE = chosen_scale()
     CATALOGUE = load_catalogue(SETTINGS["catalogue"])
     DATA, RESULTS = data_and_results()
     refuse_results_of_other_data()

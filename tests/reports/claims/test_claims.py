@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from r3cnn.core.errors import UserError
-from reports.claims.judge import FAILS, HOLDS, NOT_RUN, UNDECIDED, judge, status_of, write_claims
+from reports.claims.judge import judge, write_claims
+from reports.claims.outcomes import FAILS, HOLDS, NOT_RUN, UNDECIDED, status_of
 from reports.claims.spec import DEFAULT_CLAIMS, load_claims
 from reports.results.load import load_results
 from reports.tables.spec import Spec, load_spec
@@ -40,6 +41,7 @@ def test_the_papers_own_numbers(smoke: ResultFolder) -> None:
     assert found == {
         "C1": "holds", "C2": "holds", "C3": "undecided", "C4": "holds", "C5": "holds", "C6": "fails",
         "C7": "undecided", "C8": "holds", "C9": "holds", "C10": "undecided", "C11": "no numbers",
+        "C12": "no numbers",
     }  # fmt: skip
 
 
@@ -53,21 +55,73 @@ def test_c6_shows_its_known_exception(smoke: ResultFolder) -> None:
     assert mask.left_label == "Table 2: r3_naive_inc, L_e = 1"
 
 
-def compared(folder: ResultFolder, better: float) -> None:
+def compared(folder: ResultFolder, better: float, *seeds: float) -> None:
+    """R3-CNN that much better than Mask R-CNN of AP 0.4, in each seed by so much more."""
     for training, loops, value in (("r3_naive_inc", 3, 0.4 + better), ("mask_1x", 1, 0.4)):
-        folder.score(training, loops, value, value)
-        folder.resample(training, loops, value)
+        for seed, more in enumerate(seeds or (0,)):
+            folder.score(training, loops, value + more, value + more, seed=seed)
+            folder.resample(training, loops, value + more, seed=seed)
 
 
 @pytest.mark.parametrize(
-    ("better", "expected"), [(0.01, HOLDS), (0.001, UNDECIDED), (-0.01, FAILS)]
+    ("better", "expected"), [(0.03, HOLDS), (0.005, UNDECIDED), (-0.03, FAILS)]
 )
 def test_c1_by_our_results(smoke: ResultFolder, better: float, expected: str) -> None:
-    compared(smoke, better)
+    compared(smoke, better, 0, 0.002, 0.004)
     claim = judged(smoke)["C1"]
     assert claim.ours == expected
-    assert claim.checks[0].ours.single_seed
+    assert claim.verdict == f"in miniature: {expected}"
     assert claim.checks[0].ours.value == pytest.approx(better * 100)
+
+
+def test_a_claim_is_corrected_for_the_number_of_claims(smoke: ResultFolder) -> None:
+    compared(smoke, 0.005, 0, 0.002, 0.004)
+    claim = judged(smoke)["C1"]
+    assert [checked.ours.status for checked in claim.checks] == [HOLDS, HOLDS]
+    assert 0.05 / 12 < claim.decision.p < 0.05
+    assert claim.corrected == pytest.approx(min(1, 12 * claim.decision.p))
+    assert claim.ours == UNDECIDED
+
+
+def test_a_claim_says_the_smallest_difference_that_it_could_have_seen(smoke: ResultFolder) -> None:
+    compared(smoke, 0.005, 0, 0.002, 0.004)
+    claim = judged(smoke)["C1"]
+    estimate = claim.checks[0].ours.estimate
+    assert claim.visible == pytest.approx(float(estimate.visible(1 - 0.05 / 12)))
+    # more than a difference that is just seen half of the time
+    assert claim.visible > estimate.interval(1 - 0.05 / 12)[1] - estimate.value
+
+
+def test_one_seed_says_so(smoke: ResultFolder) -> None:
+    compared(smoke, 0.03)
+    claim = judged(smoke)["C1"]
+    assert claim.checks[0].ours.single_seed
+    assert "one seed, images alone" in claim.verdict
+
+
+def test_the_papers_scale_is_no_miniature(paper: ResultFolder) -> None:
+    compared(paper, 0.03)
+    assert judged(paper)["C1"].verdict == "holds (one seed)"
+
+
+def test_one_failing_check_is_enough_whatever_has_not_run(smoke: ResultFolder) -> None:
+    for training, loops, value in (("mask_1x", 1, 0.4), ("r3_1loop", 1, 0.3)):
+        smoke.score(training, loops, value, value)
+        smoke.resample(training, loops, value)
+    found = judged(smoke)
+    assert (found["C9"].ours, found["C2"].ours) == (FAILS, NOT_RUN)
+    assert NOT_RUN in [checked.ours.status for checked in found["C9"].checks]
+
+
+def test_a_claim_may_name_rows_that_are_not_there(smoke: ResultFolder) -> None:
+    claim = judged(smoke)["C12"]
+    assert (claim.ours, claim.verdict, claim.visible) == (NOT_RUN, NOT_RUN, None)
+
+
+def test_each_claim_says_what_the_paper_says_and_where() -> None:
+    for claim in load_claims().claims:
+        assert claim.says, claim.name
+        assert claim.where, claim.name
 
 
 def test_without_resamples_a_difference_is_undecided(smoke: ResultFolder) -> None:
@@ -111,12 +165,21 @@ def test_c11_by_the_histograms(smoke: ResultFolder) -> None:
     assert judged(smoke)["C11"].ours == FAILS
 
 
+def test_histograms_are_sure_by_their_seeds_alone(smoke: ResultFolder) -> None:
+    for seed, factor in enumerate((1, 2, 3)):
+        for training, loops in (("r3_naive_inc", 3), ("r3_naive_dec", 3), ("mask_3x", 1)):
+            smoke.histogram(training, loops, seed=seed, factor=factor)
+    check = judged(smoke)["C11"].checks[0].ours
+    # the same shape in all seeds
+    assert (check.low, check.high, check.single_seed) == (0, 0, False)
+
+
 def test_claims_csv(smoke: ResultFolder, tmp_path: Path) -> None:
     compared(smoke, 0.01)
     found = judge(load_claims(), load_spec(), load_results(smoke.path))
     lines = list(csv.DictReader(write_claims(found, tmp_path).open()))
     assert len(lines) == 2 * sum(len(item.checks) for item in found)
-    assert {line["claim"] for line in lines} == {f"C{n}" for n in range(1, 12)}
+    assert {line["claim"] for line in lines} == {f"C{n}" for n in range(1, 13)}
     first = lines[0]
     assert (first["numbers"], first["status"], first["single_seed"]) == ("ours", "holds", "yes")
     assert (first["left_value"], first["right_value"], first["value"]) == ("41", "40", "1")

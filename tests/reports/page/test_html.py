@@ -163,8 +163,9 @@ def test_numbers_that_json_does_not_know_are_left_out(run: ResultFolder) -> None
 
 def test_claims_stand_on_the_page(run: ResultFolder) -> None:
     text = page(run)
-    assert re.findall(r'id="claim-(C\d+)"', text) == [f"C{n}" for n in range(1, 12)]
-    assert "0.14 × √2 = 0.20 AP" in text
+    assert re.findall(r'id="claim-(C\d+)"', text) == [f"C{n}" for n in range(1, 13)]
+    assert "number of claims, 12 (Holm)" in text
+    assert "The paper (Conclusions)" in text
 
 
 def test_without_the_plotting_library(

@@ -20,32 +20,36 @@ def other(tmp_path: Path) -> ResultFolder:
     return folder
 
 
-def fill(folder: ResultFolder, value: float, **changes: object) -> None:
-    folder.train("htc", **changes)
-    folder.score("htc", 3, value, value)
-    folder.resample("htc", 3, value, spread=0.01)
+def fill(folder: ResultFolder, *values: float, spread: float = 0.01, **changes: object) -> None:
+    """One seed a value."""
+    for seed, value in enumerate(values):
+        folder.train("htc", seed, **changes)
+        folder.score("htc", 3, value, value, seed=seed)
+        folder.resample("htc", 3, value, seed=seed, spread=spread)
 
 
 def test_second_minus_first_with_its_interval(smoke: ResultFolder, other: ResultFolder) -> None:
     fill(smoke, 0.40)
-    fill(other, 0.41, source_sha256=FORMER)
+    fill(other, 0.42, spread=0.02, source_sha256=FORMER)
     other.score("mine", 1, 0.2, 0.2)
     rows = compare(load_results(smoke.path), load_results(other.path), ["bbox.AP"])
     first, second = rows
-    assert first.difference == pytest.approx(1)
-    assert (first.low, first.high) == pytest.approx((1 - 0.198, 1 + 0.198), abs=1e-3)
+    assert first.difference == pytest.approx(2)
+    # paired, the resamples reach from +1 to -1 about it; Student's t of 16 images
+    reach = 2.1314 * 1 / 3**0.5
+    assert (first.low, first.high) == pytest.approx((2 - reach, 2 + reach), abs=2e-3)
     assert (first.verdict, first.differs) == ("higher", "source")
     assert (second.training, second.first, second.second) == ("mine", None, pytest.approx(20))
     assert second.difference is None
     text = to_text(rows, "a|b", "c")
     assert r"a\|b" in text
     assert "not run" in text
-    assert "+0.8 to +1.2" in text
+    assert "+0.8 to +3.2" in text
 
 
 def test_small_differences_are_not_told_apart(smoke: ResultFolder, other: ResultFolder) -> None:
-    fill(smoke, 0.40)
-    fill(other, 0.401)
+    fill(smoke, 0.40, 0.41)
+    fill(other, 0.401, 0.411)
     [row] = compare(load_results(smoke.path), load_results(other.path), ["bbox.AP"])
     assert (row.verdict, row.differs) == ("not told apart", "")
 
