@@ -52,7 +52,11 @@ def backbone(path: Path, source: str | None) -> None:
 @data.command("trunk", hidden=True, params=backbone.params)
 @click.pass_context
 def trunk(ctx: click.Context, path: Path, source: str | None) -> None:
-    """The old name of `backbone`."""
+    """The old name of `backbone`.
+
+    \b
+    Example: python -m r3cnn data trunk --to data
+    """
     log.warning("data trunk is now called data backbone; the old name goes with version 0.3")
     ctx.invoke(backbone, path=path, source=source)
 
