@@ -113,4 +113,4 @@ def test_every_row_that_is_kept_or_missing_is_named(script):
     missing = script.not_run(results)[0].removeprefix("Not run: ").removesuffix(".").split(", ")
     names = [line.split(" | ")[0].removeprefix("| ") for line in kept] + missing
     assert sorted(names) == sorted(load_catalogue(REPO / "experiments" / "controls.yaml").trainings)
-    assert len(script.claims(results, results)) == 2 + 11
+    assert len(script.claims(results, results)) == 2 + 12
