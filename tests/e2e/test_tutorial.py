@@ -70,6 +70,9 @@ def followed(smoke, tmp_path_factory) -> tuple[Path, str]:
             path.parent.mkdir(exist_ok=True)
             path.write_text(text)
     environment = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(folder.parent)}
+    environment["PYTHONPATH"] = str(
+        folder
+    )  # set-up would have installed this clone, not the tests' one
     done = subprocess.run(
         ["bash", "-c", "\n".join(lines)],
         cwd=folder,
