@@ -26,9 +26,7 @@ def has_torchvision() -> bool:
 
 def is_compiled() -> bool:
     """Whether mmcv._ext is mmcv's own. Raises OperatorError if R3CNN_OPS names what cannot be had."""
-    wanted = forced()
-    if wanted is not None and wanted not in BACK_ENDS:
-        raise OperatorError(f"{VARIABLE}={wanted}: expected one of {', '.join(BACK_ENDS)}")
+    _wanted()
     try:
         module = importlib.import_module(NAME)
     except ImportError as error:
@@ -40,7 +38,7 @@ def is_compiled() -> bool:
 
 def substitute() -> str:
     """The back end of the substitute: torchvision if it works, else plain PyTorch; R3CNN_OPS chooses."""
-    wanted = forced()
+    wanted = _wanted()
     if wanted == PLAIN:
         return PLAIN
     if has_torchvision():
@@ -60,6 +58,14 @@ def back_end() -> str:
     return f"{name}, {'torchvision' if name == TORCHVISION else 'torch'} " + _version(
         TORCHVISION if name == TORCHVISION else "torch"
     )
+
+
+def _wanted() -> str | None:
+    """What R3CNN_OPS asks for. Raises OperatorError if there is no such back end."""
+    wanted = forced()
+    if wanted is not None and wanted not in BACK_ENDS:
+        raise OperatorError(f"{VARIABLE}={wanted}: expected one of {', '.join(BACK_ENDS)}")
+    return wanted
 
 
 def _version(*names: str) -> str:
