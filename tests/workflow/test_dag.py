@@ -113,6 +113,12 @@ def test_the_controls_stand_beside_the_paper(fresh):
     assert "r3_flow_off" not in {id_ for id_, _ in plan.trainings["train"]}
 
 
+def test_heads_between_naive_and_htc_stand_beside_the_paper(fresh):
+    plan = fresh.plan("--config", "catalogue=experiments/heads.yaml")
+    counts = {name: plan.counts[name] for name in ("train", "predict", "score", "heads")}
+    assert counts == {"train": 31, "predict": 31, "score": 35, "heads": 1}
+
+
 def test_another_evaluation_waits_for_the_training_that_it_is_of(fresh):
     line = "  again: {model: r3_naive, iou: [0.5, 0.6], options: {a.b: 1}, trained_as: mine}\n"
     (fresh.root / "own.yaml").write_text(OWN + line)
