@@ -146,10 +146,10 @@ def _numbers(folder: Path) -> list[int]:
 
 
 def _read(path: Path) -> dict:
-    """What an owner wrote; empty where it has not yet, or its file just went."""
+    """What an owner wrote; empty where it has not yet, its file just went, or cannot be read now."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
+    except (OSError, ValueError):
         return {}
 
 

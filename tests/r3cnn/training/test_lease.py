@@ -137,9 +137,9 @@ def sleeper(folder, ready, woken, results) -> None:
 def test_an_owner_that_slept_through_two_successors_leaves(tmp_path):
     """A sleeps, B takes over and ends, C takes over, A wakes: only C holds the folder."""
     results, asked = FORK.Queue(), FORK.Event()
+    started = [FORK.Event(), FORK.Event()]
     first, third = (
-        FORK.Process(target=sleeper, args=(tmp_path, ready, asked, results))
-        for ready in (started := [FORK.Event(), FORK.Event()])
+        FORK.Process(target=sleeper, args=(tmp_path, ready, asked, results)) for ready in started
     )
     try:
         first.start()
