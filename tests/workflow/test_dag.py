@@ -169,6 +169,8 @@ def broken_model(tree):
             "scale=smok",
             "unknown scale 'smok'; expected one of mini, mini_lr005, paper, smoke (did you",
         ),
+        (None, "data=2024_01", "--config data: there is no folder 2024_01; expected COCO"),
+        (None, "data=", "--config data: found nothing after the ="),
         (None, "data=nowhere", "--config data: there is no folder nowhere; expected COCO"),
         (None, "scale=paper", "scales/paper.yaml: data.folder: there is no folder data/coco"),
         (
