@@ -163,7 +163,7 @@ def unknown_scale_key(tree):
 
 
 def broken_model(tree):
-    tree.edit("experiments/models/r3_advanced.py", "./r3_naive.py", "./r3_naif.py")
+    tree.edit("experiments/models/r3_advanced.py", "./r3_mask_iou.py", "./r3_mask_you.py")
 
 
 @pytest.mark.parametrize(
@@ -175,6 +175,8 @@ def broken_model(tree):
             "scale=smok",
             "unknown scale 'smok'; expected one of mini, mini_lr005, paper, smoke (did you",
         ),
+        (None, "data=2024_01", "--config data: there is no folder 2024_01; expected COCO"),
+        (None, "data=", "--config data: found nothing after the ="),
         (None, "data=nowhere", "--config data: there is no folder nowhere; expected COCO"),
         (None, "scale=paper", "scales/paper.yaml: data.folder: there is no folder data/coco"),
         (
@@ -185,7 +187,7 @@ def broken_model(tree):
         (None, "catalogue=no.yaml", "no.yaml: cannot read this file: No such file"),
         (unknown_model, "catalogue=own.yaml", "own.yaml: trainings.mine.model: unknown model"),
         (unknown_scale_key, "results=r", "experiments/scales/smoke.yaml: seed: unknown key;"),
-        (broken_model, "results=r", "r3_advanced.py: _base_: no file './r3_naif.py'"),
+        (broken_model, "results=r", "r3_advanced.py: _base_: no file './r3_mask_you.py'"),
         (
             table_without_evaluation,
             "scale=smoke",

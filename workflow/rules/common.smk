@@ -13,6 +13,7 @@ from pathlib import Path
 from r3cnn.catalogue import load_catalogue, load_scale
 from r3cnn.core.errors import UserError
 from r3cnn.core.schema import choice, read_checked, shown
+from r3cnn.core.settings import require_one, texts
 from snakemake.logging import logger
 
 # The rules say `python`: the one that runs Snakemake, even where its environment is not activated.
@@ -49,26 +50,17 @@ def read_settings():
         "results": "results",
         "seeds": None,
     }
-    typed = as_typed()
-    given = {
-        RENAMED.get(key, key): typed.get(key, str(value))
-        for key, value in config.items()
-        if value is not None
-    }
+    require_one(sys.argv)
+    typed = texts(config, workflow.config_settings.config_args)
     for key in config:
         if RENAMED.get(key, key) not in defaults:
             raise UserError(f"--config {key}: unknown key; {choice(key, defaults)}")
         if key in RENAMED and workflow.is_main_process:
             logger.warning(f"--config {key} is now called {RENAMED[key]}; {key} goes with 0.3")
+    given = {RENAMED.get(key, key): value for key, value in typed.items() if value is not None}
     for key in PATHS:
         require_path(key, given.get(key, ""))
     return defaults | given
-
-
-def as_typed():
-    """The text of each key of --config. Snakemake reads numbers and YAML: 2024_02, `[b]`, what is behind ` #`."""
-    pairs = (entry.partition("=")[::2] for entry in workflow.config_settings.config_args or ())
-    return {key: value for key, value in pairs if not re.fullmatch(r"""".*"|'.*'""", value)}
 
 
 def require_path(key, path):
