@@ -30,6 +30,9 @@ class Segmentation(NamedTuple):
     extent: tuple[float, float, float, float] | None = None
 
 
+SOUND, EMPTY = Segmentation(), Segmentation(empty=True)
+
+
 def examine(segmentation: object) -> Segmentation:
     """Judge a COCO segmentation: a list of polygons, or an RLE with counts and size."""
     if isinstance(segmentation, dict):
@@ -112,60 +115,62 @@ def examine_codes(codes: Sequence[str | bytes], pixels: Sequence[int]) -> Iterat
 
 
 def _examine_some(codes: Sequence[str | bytes], pixels: np.ndarray) -> Iterator[Segmentation]:
-    texts = [code if isinstance(code, bytes) else code.encode("ascii", "ignore") for code in codes]
-    whole = np.array([len(text) == len(code) for text, code in zip(texts, codes, strict=True)])
-    sizes = np.array([len(text) for text in texts])
+    texts = [code if isinstance(code, bytes) else code.encode("ascii", "replace") for code in codes]
+    ends = np.cumsum([len(text) for text in texts])
     characters = np.frombuffer(b"".join(texts), dtype=np.uint8)
-    owner = np.repeat(np.arange(len(texts)), sizes)
-    strange = (characters < FIRST) | (characters > LAST)
-    readable = whole & (sizes > 0) & (np.bincount(owner[strange], minlength=len(texts)) == 0)
-    bits = (characters - FIRST).astype(np.int64)
-    last = np.cumsum(sizes) - 1
-    ended = readable.copy()
-    ended[readable] = (bits[last[readable]] & 32) == 0
-    kept = ended[owner]
-    total, area, sound = _decoded(bits[kept], owner[kept], len(texts))
-    for i in range(len(texts)):
-        if not readable[i]:
-            yield Segmentation(f"an RLE whose counts are no run lengths ({codes[i]!r:.40}) found")
-        elif not ended[i] or not sound[i]:
+    strange = np.flatnonzero((characters < FIRST) | (characters > LAST))
+    unreadable = set(np.searchsorted(ends, strange, "right").tolist())
+    unreadable |= {i for i, code in enumerate(codes) if not code or not code.isascii()}
+    cut = {i for i, text in enumerate(texts) if text and (text[-1] - FIRST) & 32}
+    decoded = [i for i in range(len(codes)) if i not in unreadable and i not in cut]
+    sums = iter(zip(*_sums([texts[i] for i in decoded]), strict=True))
+    for i, code in enumerate(codes):
+        if i in unreadable:
+            yield Segmentation(f"an RLE whose counts are no run lengths ({code!r:.40}) found")
+            continue
+        total, area, sound = (0, 0, False) if i in cut else next(sums)
+        if not sound:
             yield Segmentation("an RLE found whose counts are cut off or damaged")
-        elif total[i] != pixels[i]:
-            yield Segmentation(f"an RLE of {total[i]} pixels found, expected {pixels[i]}")
+        elif total != pixels[i]:
+            yield Segmentation(f"an RLE of {total} pixels found, expected {pixels[i]}")
         else:
-            yield Segmentation(empty=not area[i])
+            yield EMPTY if area == 0 else SOUND
 
 
-def _decoded(
-    bits: np.ndarray, owner: np.ndarray, codes: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _sums(codes: Sequence[bytes]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Of each code: the sum of its runs, the sum of every second one, and whether all are of 0 or more.
 
     A run is written as its difference to the one before the last, from the fourth on: 5 bits a character,
     the lowest first, in two's complement; the sixth bit says that more follow.
     """
-    total, area = np.zeros((2, codes), dtype=np.int64)
-    sound = np.ones(codes, dtype=bool)
-    if not len(bits):
-        return total, area, sound
-    starts = np.concatenate([[0], np.flatnonzero((bits[:-1] & 32) == 0) + 1])
-    digits = np.diff(starts, append=len(bits))
-    place = np.minimum(np.arange(len(bits)) - np.repeat(starts, digits), DIGITS)
-    value = np.add.reduceat((bits & 31) << (5 * place), starts)
-    value -= np.where(bits[starts + digits - 1] & 16, 1 << (5 * np.minimum(digits, DIGITS + 1)), 0)
-    owner = owner[starts]
-    first = np.flatnonzero(np.diff(owner, prepend=-1))  # run of each code
-    runs = np.diff(first, append=len(owner))
-    index = np.arange(len(owner)) - np.repeat(first, runs)
+    if not codes:
+        return np.zeros(0), np.zeros(0), np.zeros(0)
+    bits = np.frombuffer(b"".join(codes), dtype=np.uint8) - FIRST
+    last = (bits & 32) == 0
+    stops = np.flatnonzero(last)
+    starts = np.concatenate([[0], stops[:-1] + 1])
+    value = _values(bits, starts, stops)
+    lengths = np.array([len(code) for code in codes])
+    runs = np.add.reduceat(last.astype(np.int64), np.cumsum(lengths) - lengths)
+    first = np.cumsum(runs) - runs  # run of each code
+    index = np.arange(len(value)) - np.repeat(first, runs)
     odd = index % 2 == 1
-    run = value.copy()
+    run = np.where(index == 0, value, 0)
     for lane in (odd, ~odd & (index > 0)):
-        sums = np.cumsum(np.where(lane, value, 0))
-        before = np.repeat(sums[first] - np.where(lane, value, 0)[first], runs)
-        run[lane] = (sums - before)[lane]
-    bad = (run < 0) | (digits > DIGITS)
+        part = np.where(lane, value, 0)
+        sums = np.cumsum(part)
+        run += np.where(lane, sums - np.repeat((sums - part)[first], runs), 0)
+    bad = (run < 0) | (stops - starts >= DIGITS)
     run[bad] = 0
-    total[owner[first]] = np.add.reduceat(run, first)
-    area[owner[first]] = np.add.reduceat(np.where(odd, run, 0), first)
-    sound[owner[bad]] = False
-    return total, area, sound
+    sound = np.add.reduceat(bad.astype(np.int64), first) == 0
+    return np.add.reduceat(run, first), np.add.reduceat(np.where(odd, run, 0), first), sound
+
+
+def _values(bits: np.ndarray, starts: np.ndarray, stops: np.ndarray) -> np.ndarray:
+    """The numbers that stand from `starts` to `stops`, by their first digits; more are a fault."""
+    value = (bits[starts] & 31).astype(np.int64)
+    for place in range(1, DIGITS):
+        longer = np.flatnonzero(stops - starts >= place)
+        value[longer] |= (bits[starts[longer] + place] & 31).astype(np.int64) << (5 * place)
+    digits = np.minimum(stops - starts + 1, DIGITS)
+    return value - np.where(bits[stops] & 16, np.int64(1) << (5 * digits), 0)
