@@ -12,6 +12,8 @@ from pathlib import Path
 
 from r3cnn.catalogue import load_catalogue, load_scale
 from r3cnn.core.errors import UserError
+from r3cnn.core.files import write_json
+from r3cnn.core.layout import RunFolder
 from r3cnn.core.schema import choice, read_checked, shown
 from r3cnn.core.settings import require_one, texts
 from snakemake.logging import logger
@@ -230,6 +232,17 @@ def annotation_sizes():
     """Bytes of a given folder's annotations: a changed file is noticed, a copied folder is not."""
     files = [] if GENERATED else sorted(Path(DATA, "annotations").glob("instances_*2017.json"))
     return {file.name: file.stat().st_size for file in files}
+
+
+def write_settings():
+    """For the commands that the report shows. Neither input nor parameter of a rule, as claims.json is."""
+    given = {key: value for key, value in SETTINGS.items() if value is not None}
+    given |= {key: shown(Path(given[key])) for key in PATHS if key in given}
+    try:
+        path = RunFolder(Path(RESULTS)).settings
+        write_json(path, given | {"trainings": list(CATALOGUE.trainings)})
+    except UserError as error:
+        sys.exit(f"error: {error}")
 
 
 def training_of(wildcards):

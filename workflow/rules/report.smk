@@ -12,6 +12,7 @@ TABLES_OPTION = f"--tables {shlex.quote(shown(CATALOGUE.tables))}" if TABLES els
 # Neither input nor parameter of a rule: an edited claim trains nothing, and the report says that it was edited.
 onstart:
     refuse_paths_of_cluster()
+    write_settings()
     command = ["-m", "reports", "register", "--claims", CLAIMS, "--results", RESULTS]
     if subprocess.run([sys.executable, *command], stdout=subprocess.DEVNULL).returncode:
         sys.exit(1)
