@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 from r3cnn.catalogue import load_catalogue, load_scale
 from r3cnn.core.errors import UserError
 from r3cnn.core.schema import choice, read_checked, shown
+from r3cnn.core.settings import require_one, texts
 from snakemake.logging import logger
 
 # The rules say `python`: the one that runs Snakemake, even where its environment is not activated.
@@ -21,6 +23,9 @@ TABLES_SCHEMA = Path(workflow.basedir, "reports", "schemas", "tables.schema.yaml
 
 # Keys of --config that have a new name; the old one works until version 0.3.
 RENAMED = {"trunk": "backbone"}
+
+# Keys of --config that are paths, or may be.
+PATHS = ("scale", "data", "catalogue", "backbone", "results")
 
 # Slurm knows no total of cores.
 ALL_CORES = workflow.resource_settings.cores or 8
@@ -45,13 +50,36 @@ def read_settings():
         "results": "results",
         "seeds": None,
     }
-    given = {RENAMED.get(key, key): value for key, value in config.items() if value is not None}
+    require_one(sys.argv)
+    typed = texts(config, workflow.config_settings.config_args)
     for key in config:
         if RENAMED.get(key, key) not in defaults:
             raise UserError(f"--config {key}: unknown key; {choice(key, defaults)}")
         if key in RENAMED and workflow.is_main_process:
             logger.warning(f"--config {key} is now called {RENAMED[key]}; {key} goes with 0.3")
-    return defaults | {key: str(value) for key, value in given.items()}
+    given = {RENAMED.get(key, key): value for key, value in typed.items() if value is not None}
+    for key in PATHS:
+        require_path(key, given.get(key, ""))
+    return defaults | given
+
+
+def require_path(key, path):
+    """Raise UserError for a path that Snakemake cannot carry: it reads braces and <> as names of its own."""
+    if found := re.search(r"[{}<>\x00-\x1f\x7f]", path):
+        raise UserError(
+            f"--config {key}: found {path!r}; Snakemake cannot carry {found[0]!r}, choose a path without it"
+        )
+
+
+def refuse_paths_of_cluster():
+    """Stop where a value would not reach the jobs of a cluster whole: two shells read it on its way."""
+    for key in PATHS if not workflow.local_exec else ():
+        value = SETTINGS[key] or ""
+        if found := re.search(r"[$`\\]", repr(value)):
+            sys.exit(
+                f"error: --config {key}: found {value!r}; {found[0]!r} does not reach the jobs of a cluster "
+                "(nor do an apostrophe and a quotation mark together), choose a path without it"
+            )
 
 
 def chosen_scale():
