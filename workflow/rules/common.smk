@@ -33,15 +33,6 @@ PATHS = ("scale", "data", "catalogue", "backbone", "results")
 ALL_CORES = workflow.resource_settings.cores or 8
 
 
-def wait_for_live_jobs():
-    """What an earlier Snakemake left on Slurm must end before the DAG is built, or it would run twice."""
-    locked = any(Path(".snakemake", "locks").glob("*"))  # then Snakemake itself refuses to run
-    planned = workflow.output_settings.dryrun or not workflow.is_main_process
-    if shutil.which("squeue") and not locked and not planned:
-        script = Path(workflow.basedir, "workflow", "scripts", "wait_for_jobs.sh")
-        subprocess.run(["bash", script], check=True)
-
-
 def read_settings():
     """The keys of --config, with their defaults."""
     defaults = {
@@ -193,7 +184,6 @@ def require_evaluation(where, id, loops):
         )
 
 
-wait_for_live_jobs()
 try:
     SETTINGS = read_settings()
     SCALE = chosen_scale()
