@@ -14,7 +14,6 @@ from ..catalogue.trainings import Training
 from ..core.errors import UserError
 from ..core.schema import shown
 from ..data import annotation_file, image_folder
-from ..models.loop_heads import heads_of_loops
 from . import own_code
 from .network import set_classes, shrink
 from .options import require_kept, set_options
@@ -115,6 +114,8 @@ def _require_heads(cfg: Config, training: Training) -> None:
     head = cfg.model.roi_head
     if head.get("heads") is None or "iou_thresholds" not in head:
         return
+    from ..models.loop_heads import heads_of_loops  # the models are slow to import
+
     try:
         heads_of_loops(head.heads, len(head.iou_thresholds))
     except ValueError as error:
