@@ -86,6 +86,18 @@ class Data(TypedDict, total=False):
     splits: dict[str, Split]
 
 
+class Settings(TypedDict, total=False):
+    """settings.json: the keys of --config that were given, and the ids of the catalogue."""
+
+    scale: str
+    data: str
+    catalogue: str
+    backbone: str
+    results: str
+    seeds: str
+    trainings: list[str]
+
+
 class Attempt(Provenance, total=False):
     """What one attempt at a training ran on and cost."""
 
