@@ -36,7 +36,7 @@ class OperatorFinder(MetaPathFinder):
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        if fullname != NAME or forced() == COMPILED:
+        if fullname != NAME:
             return None
         return importlib.util.spec_from_file_location(NAME, SUBSTITUTE)
 
@@ -49,12 +49,13 @@ def forced() -> str | None:
 def install() -> None:
     """Put the finder on sys.meta_path, once: last, so that a compiled module is found before it.
 
-    It comes first if R3CNN_OPS asks for another back end than the compiled one.
+    It comes first if R3CNN_OPS asks for another back end than the compiled one. The substitute refuses to be
+    loaded where R3CNN_OPS asks for the compiled one, or for one that does not exist.
     """
     # by name: the .pth file's copy of the class is another one
     if any(type(finder).__name__ == OperatorFinder.__name__ for finder in sys.meta_path):
         return
-    if forced() in (TORCHVISION, PLAIN):
+    if forced() not in (None, COMPILED):
         sys.meta_path.insert(0, OperatorFinder())
     else:
         sys.meta_path.append(OperatorFinder())

@@ -15,6 +15,7 @@ from r3cnn.core.errors import UserError
 from r3cnn.core.files import write_json
 from r3cnn.core.layout import RunFolder
 from r3cnn.core.schema import choice, read_checked, shown
+from r3cnn.core.settings import require_one, texts
 from snakemake.logging import logger
 
 # The rules say `python`: the one that runs Snakemake, even where its environment is not activated.
@@ -32,15 +33,6 @@ PATHS = ("scale", "data", "catalogue", "backbone", "results")
 ALL_CORES = workflow.resource_settings.cores or 8
 
 
-def wait_for_live_jobs():
-    """What an earlier Snakemake left on Slurm must end before the DAG is built, or it would run twice."""
-    locked = any(Path(".snakemake", "locks").glob("*"))  # then Snakemake itself refuses to run
-    planned = workflow.output_settings.dryrun or not workflow.is_main_process
-    if shutil.which("squeue") and not locked and not planned:
-        script = Path(workflow.basedir, "workflow", "scripts", "wait_for_jobs.sh")
-        subprocess.run(["bash", script], check=True)
-
-
 def read_settings():
     """The keys of --config, with their defaults."""
     defaults = {
@@ -51,26 +43,17 @@ def read_settings():
         "results": "results",
         "seeds": None,
     }
-    typed = as_typed()
-    given = {
-        RENAMED.get(key, key): typed.get(key, str(value))
-        for key, value in config.items()
-        if value is not None
-    }
+    require_one(sys.argv)
+    typed = texts(config, workflow.config_settings.config_args)
     for key in config:
         if RENAMED.get(key, key) not in defaults:
             raise UserError(f"--config {key}: unknown key; {choice(key, defaults)}")
         if key in RENAMED and workflow.is_main_process:
             logger.warning(f"--config {key} is now called {RENAMED[key]}; {key} goes with 0.3")
+    given = {RENAMED.get(key, key): value for key, value in typed.items() if value is not None}
     for key in PATHS:
         require_path(key, given.get(key, ""))
     return defaults | given
-
-
-def as_typed():
-    """The text of each key of --config. Snakemake reads numbers and YAML: 2024_02, `[b]`, what is behind ` #`."""
-    pairs = (entry.partition("=")[::2] for entry in workflow.config_settings.config_args or ())
-    return {key: value for key, value in pairs if not re.fullmatch(r"""".*"|'.*'""", value)}
 
 
 def require_path(key, path):
@@ -201,7 +184,6 @@ def require_evaluation(where, id, loops):
         )
 
 
-wait_for_live_jobs()
 try:
     SETTINGS = read_settings()
     SCALE = chosen_scale()
