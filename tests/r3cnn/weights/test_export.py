@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from html import unescape
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
+from r3cnn.config.load import load_config
 from r3cnn.core.errors import UserError
 from r3cnn.core.files import sha256_of, write_json
 from r3cnn.data.loading import build_dataset, collate
@@ -197,6 +199,47 @@ def test_the_data_s_licence_follows_from_the_classes(classes, expected):
     from r3cnn.weights.model_card import _licence_of
 
     assert expected in _licence_of(classes)
+
+
+NAMES = (
+    "a|b",
+    "*bold*",
+    "_under_",
+    "__two__",
+    "`code`",
+    "<img src=x>",
+    "[link](http://x)",
+    "x\ny",
+    "A & B~",
+    "猫",
+)
+
+
+def test_class_names_are_shown_letter_for_letter(results):
+    from markdown_it import MarkdownIt
+
+    from r3cnn.weights.model_card import _what
+
+    cfg = load_config(results / "trainings" / "r3_advanced" / "seed0" / "config.py")
+    lines = _what(cfg, NAMES, Path("my_model|x.pth"), 7)
+    html = MarkdownIt("commonmark", {"html": True}).enable("table").render("\n".join(lines))
+    cells = [re.sub("<.*?>", "", cell) for cell in re.findall(r"<td>(.*?)</td>", html)]
+    shown = (
+        "10: a|b, *bold*, _under_, __two__, `code`, <img src=x>, [link](http://x), x y, A & B~, 猫"
+    )
+    assert unescape(cells[cells.index("classes") + 1]) == shown
+    assert "<h1>my_model|x: r3_advanced at scale smoke</h1>" in html
+
+
+@pytest.mark.parametrize("text", ["a", "a `b` c", "``", "a|b"])
+def test_code_is_shown_letter_for_letter(text):
+    from markdown_it import MarkdownIt
+
+    from r3cnn.weights.model_card import code
+
+    table = f"| x |\n|---|\n| {code(text)} |"
+    html = MarkdownIt("commonmark").enable("table").render(table)
+    assert f"<code>{text}</code>" in html
 
 
 # ------------------------------------------------------------------------------ what is refused
