@@ -17,6 +17,7 @@ from ..data import annotation_file, image_folder
 from . import own_code
 from .network import set_classes, shrink
 from .options import require_kept, set_options
+from .signatures import require_taken
 
 
 def resolve(
@@ -46,6 +47,7 @@ def resolve(
     _set_schedule(cfg, training, scale)
     _set_data(cfg, scale, data)
     require_kept(cfg, training)
+    require_taken(cfg, f"{shown(training.catalogue)}: {training.id}")
     cfg.randomness = {"seed": seed}
     cfg.r3cnn = {
         **cfg.get("r3cnn", {}),
