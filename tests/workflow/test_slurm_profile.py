@@ -80,3 +80,11 @@ def test_what_runs_on_one_task_hears_of_its_time_limit(tmp_path):
     for rule in ("predict", "measure", "score"):
         assert "--signal=USR1@" in found[f"{rule}:slurm_extra"]
         assert (found[f"{rule}:mpi"], found[f"{rule}:nodes"]) == ("srun", "1")
+
+
+def test_a_prediction_on_several_gpus(tmp_path):
+    found = profile(tmp_path, predict_gpus=4)
+    assert found["predict:launch"] == "'bash workflow/scripts/on_slurm.sh 1 4 4 4'"
+    assert (found["predict:tasks_per_node"], found["predict:gres"]) == ("4", "'gpu:4'")
+    assert (found["predict"], found["predict:mem_mb"]) == ("4", "64000")
+    assert (found["measure:gres"], found["measure:tasks_per_node"]) == ("'gpu:1'", "2")

@@ -24,7 +24,7 @@ for word in "$@"; do
     [ "$previous" = --state ] && state=$word
     previous=$word
 done
-case " $* " in *" r3cnn train "*) set -- "$@" --launcher slurm ;; esac
+case " $* " in *" r3cnn train "* | *" r3cnn predict "*) set -- "$@" --launcher slurm ;; esac
 
 rounds=.snakemake/rounds/$SLURM_JOB_ID
 mkdir -p "${rounds%/*}"
