@@ -11,13 +11,6 @@ CLAIMS = shown(Path(workflow.basedir, "reports", "claims.yaml"))
 TABLES_OPTION = f"--tables {shown(CATALOGUE.tables)}" if TABLES else "--no-tables"
 
 
-def register_claims():
-    """Neither input nor parameter of a rule: an edited claim trains nothing, and the report says so."""
-    command = ["-m", "reports", "register", "--claims", CLAIMS, "--results", RESULTS]
-    if subprocess.run([sys.executable, *command], stdout=subprocess.DEVNULL).returncode:
-        sys.exit(1)
-
-
 for name, table in TABLES.items():
 
     rule:

@@ -76,7 +76,7 @@ def submissions(executor):
     for job in workflow.dag.needrun_jobs():
         if job.is_local:
             continue
-        same = {"slurm_logfile": "/dev/null", "comment_str": "test", "workdir": None}
+        same = {"slurm_logfile": "test.log", "comment_str": "test", "workdir": None}
         try:
             same |= {
                 "run_uuid": "r3cnn-test",
