@@ -154,6 +154,10 @@ class RunFolder:
         """What survives a stop of a training; holds a StateFolder for each config."""
         return self.path / "state" / id_ / f"seed{seed}"
 
+    def prediction_state(self, id_: str, seed: int | str) -> Path:
+        """What survives a stop of a prediction: the images that it has."""
+        return self.path / "state" / id_ / f"seed{seed}.predictions"
+
     def predictions(self, id_: str, seed: int | str) -> Path:
         """The detections of a training, every L_e in one file."""
         return self.path / "predictions" / id_ / f"seed{seed}.parquet"
