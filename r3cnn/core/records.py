@@ -6,6 +6,14 @@ KINDS = ("bbox", "segm")
 METRICS = (
     "AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl",
 )  # fmt: skip
+# AP at each of COCO's ten IoU thresholds, in percent; two of them are among the twelve.
+IOU_PERCENT = tuple(range(50, 100, 5))
+AP_AT_IOU = tuple(f"AP{percent}" for percent in IOU_PERCENT)
+# Mask AP by size where a detection's size is its box's area, as the paper's own code has it.
+BY_BOX_AREA = {f"AP{size}": f"AP{size}_box_area" for size in "sml"}
+# What is computed of boxes and of masks, and what of it on resampled images too.
+RESAMPLED = (*METRICS, *(name for name in AP_AT_IOU if name not in METRICS))
+SCORED = {"bbox": RESAMPLED, "segm": (*RESAMPLED, *BY_BOX_AREA.values())}
 
 # iou_histogram.csv: the assignments before and after a loop's refinement, which boxes are counted,
 # and bins of IoU 0.05.
@@ -123,7 +131,10 @@ class Manifest(Provenance, total=False):
 
 
 class Score(TypedDict, total=False):
-    """scores/<id>/seed<k>/loops<n>.json: metrics from 0 to 1, null if there is no such object."""
+    """scores/<id>/seed<k>/loops<n>.json: metrics from 0 to 1, null if there is no such object.
+
+    Version 0.1 wrote COCO's twelve metrics alone.
+    """
 
     training: str
     seed: int

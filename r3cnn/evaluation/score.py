@@ -1,4 +1,4 @@
-"""Score predictions: COCO's twelve metrics of boxes and of masks, and their spread over images."""
+"""Score predictions: the metrics of boxes and of masks, and their spread over images."""
 
 import logging
 from pathlib import Path
@@ -11,7 +11,7 @@ from ..core.layout import resamples_of
 from ..core.records import KINDS
 from ..core.source_hash import source_hash
 from ..data.annotations import read as read_annotations
-from .bootstrap import draw, resampled_metrics, write_resamples
+from .bootstrap import draw, metrics_by_box_area, resampled_metrics, write_resamples
 from .matching import matches
 from .metrics import hotcoco_metrics, pycocotools_metrics, require_equal
 from .predictions import read_predictions
@@ -40,10 +40,12 @@ def score(predictions: Path, loops: int, annotations: Path, out: Path) -> None:
         result[kind] = hotcoco_metrics(content, table, kind)
         matched = matches(content, table, kind)
         once = resampled_metrics(matched, np.ones((images, 1), dtype=np.int32))
+        by_box = metrics_by_box_area(matched, images)
+        result[kind] |= {name: _or_none(values[0]) for name, values in by_box.items()}
         own = {name: _or_none(values[0]) for name, values in once.items()}
         require_equal(result[kind], own, kind, "the matches of the bootstrap")
         if facts.get("scale") == CHECKED_SCALE:
-            reference = pycocotools_metrics(content, table, kind)
+            reference = pycocotools_metrics(content, table, kind, by_box_area=True)
             require_equal(result[kind], reference, kind, "pycocotools")
         spread = resampled_metrics(matched, weights)
         resampled |= {f"{kind}.{name}": values for name, values in spread.items()}
