@@ -159,7 +159,8 @@ class RunFolder:
 
     def scores(self, id_: str = "*", seed: int | str = "*") -> list[Path]:
         """Every score there is (of a training), by id, seed and L_e."""
-        found = (self.path / "scores").glob(f"{id_}/seed{seed}/loops*.json")
+        named = (self.path / "scores").glob(f"{id_}/seed{seed}/loops*.json")
+        found = (path for path in named if "." not in path.stem)  # not what lies next to a score
         return sorted(found, key=lambda path: (path.parent, len(path.name), path.name))
 
     def measurement(self, id_: str) -> Path:
@@ -191,6 +192,11 @@ def gallery_of(predictions: Path) -> Path:
 def resamples_of(score: Path) -> Path:
     """The file of the metrics on resampled images; lies next to the score."""
     return score.with_name(f"{score.stem}.bootstrap.parquet")
+
+
+def errors_of(score: Path) -> Path:
+    """The file of what went wrong by kind; lies next to the score."""
+    return score.with_name(f"{score.stem}.errors.json")
 
 
 def configs_of(state: Path) -> list[StateFolder]:

@@ -145,6 +145,55 @@ class Score(TypedDict, total=False):
     provenance: dict[str, Any]
 
 
+# loops<n>.errors.json: TIDE's kinds of errors, in its order; curves at these IoUs in percent; the confusion
+# matrix counts detections of this score and more.
+TIDE = ("Cls", "Loc", "Both", "Dupe", "Bkg", "Miss")
+CURVES_AT = (50, 75, 90)
+CONFUSION_SCORE = 0.3
+
+
+class Tide(TypedDict):
+    """What went wrong at IoU 0.5: AP50, what it would gain without each kind of error, and how many there are."""
+
+    AP50: float
+    gain: dict[str, float]
+    count: dict[str, int]
+
+
+class Calibration(TypedDict):
+    """Scores and the share of hits at IoU 0.5: expected and largest gap; [score, share, count] by bin."""
+
+    expected: float
+    largest: float
+    bins: list[list[float]]
+
+
+class KindErrors(TypedDict):
+    """Of boxes or of masks. classes: AP, AP50, AP75 by class, in the order of Errors.classes.
+
+    precision: at recall 0, 0.01 ... 1 by IoU in percent, the mean over classes. confusion: rows are the objects'
+    classes, columns the detections', the last one of each is nothing.
+    """
+
+    tide: Tide
+    classes: list[dict[str, float | None]]
+    precision: dict[str, list[float | None]]
+    confusion: list[list[int]]
+    calibration: Calibration
+
+
+class Errors(TypedDict):
+    """scores/<id>/seed<k>/loops<n>.errors.json."""
+
+    training: str
+    seed: int
+    loops: int
+    classes: list[str]
+    confusion_score: float
+    bbox: KindErrors
+    segm: KindErrors
+
+
 class Measurement(Provenance, total=False):
     """measurements/<id>.json."""
 

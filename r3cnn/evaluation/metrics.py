@@ -23,6 +23,16 @@ def hotcoco_metrics(content: dict, table: pa.Table, kind: str) -> dict[str, floa
 
     content: COCO annotations; kind: "bbox" or "segm"; None where there is no such object.
     """
+    return numbers_of(hotcoco_run(content, table, kind))
+
+
+def numbers_of(run: hotcoco.COCOeval) -> dict[str, float | None]:
+    """METRICS and AP_AT_IOU of an evaluation that has run."""
+    return _named(run.stats) | _at_each_iou(run)
+
+
+def hotcoco_run(content: dict, table: pa.Table, kind: str) -> hotcoco.COCOeval:
+    """hotcoco's evaluation, which has run; its categories are in the order of their ids."""
     # a dataset that is made so has nothing to read, and says nothing
     truth = hotcoco.COCO({key: content[key] for key in ("images", "categories", "annotations")})
     columns = {
@@ -39,7 +49,7 @@ def hotcoco_metrics(content: dict, table: pa.Table, kind: str) -> dict[str, floa
     with contextlib.redirect_stdout(io.StringIO()):
         run = hotcoco.COCOeval(truth, found, kind)
         run.run()
-    return _named(run.stats) | _at_each_iou(run)
+    return run
 
 
 def pycocotools_metrics(

@@ -243,7 +243,7 @@ def results_of(evaluations):
     files = [f"<results>/measurements/{id}.json" for id in ids]
     for seed in SCALE.seeds:
         files += [f"<results>/trainings/{id}/seed{seed}/manifest.json" for id in ids]
-        for kind in ("json", "bootstrap.parquet"):
+        for kind in ("json", "bootstrap.parquet", "errors.json"):
             files += [f"<results>/scores/{id}/seed{seed}/loops{n}.{kind}" for id, n in evaluations]
     return files
 
