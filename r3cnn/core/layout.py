@@ -204,5 +204,9 @@ def configs_of(state: Path) -> list[StateFolder]:
     return [StateFolder(log.parent) for log in sorted(state.glob("*/train.jsonl"))]
 
 
+# Charts of the report that are drawn of every run: <name>.svg and <name>.csv.
+AP_OVER_IOU, GAIN_OVER_IOU = "ap_over_iou", "ap_gain_over_iou"
+REPORT_CHARTS = (AP_OVER_IOU, GAIN_OVER_IOU)
+
 # The names of result files within a results folder, as commands are told them.
 NAMES = RunFolder(Path())

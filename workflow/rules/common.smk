@@ -11,6 +11,7 @@ from pathlib import Path
 
 from r3cnn.catalogue import load_catalogue, load_scale
 from r3cnn.core.errors import UserError
+from r3cnn.core.layout import REPORT_CHARTS
 from r3cnn.core.schema import choice, read_checked, shown
 from snakemake.logging import logger
 
