@@ -60,7 +60,7 @@ def predict(
 )
 @click.option("--out", required=True, type=FILE, help="JSON file to write.")
 def score(predictions: Path, loops: int, annotations: Path, out: Path) -> None:
-    """Score one L_e of a predictions file: COCO's twelve metrics of boxes and masks.
+    """Score one L_e of a predictions file: COCO's twelve metrics of boxes and masks, and AP at each IoU.
 
     \b
     Example: python -m r3cnn score --predictions p.parquet --loops 3 --annotations val.json --out score.json

@@ -13,7 +13,7 @@ from pathlib import Path
 from r3cnn.catalogue import load_catalogue, load_scale
 from r3cnn.core.errors import UserError
 from r3cnn.core.files import write_json
-from r3cnn.core.layout import RunFolder
+from r3cnn.core.layout import REPORT_CHARTS, RunFolder
 from r3cnn.core.schema import choice, read_checked, shown
 from r3cnn.core.settings import require_one, texts
 from snakemake.logging import logger
@@ -274,7 +274,7 @@ def results_of(evaluations):
     files = [f"<results>/measurements/{id}.json" for id in ids]
     for seed in SCALE.seeds:
         files += [f"<results>/trainings/{id}/seed{seed}/manifest.json" for id in ids]
-        for kind in ("json", "bootstrap.parquet"):
+        for kind in ("json", "bootstrap.parquet", "errors.json"):
             files += [f"<results>/scores/{id}/seed{seed}/loops{n}.{kind}" for id, n in evaluations]
     return files
 

@@ -1,6 +1,6 @@
 # The APs of one evaluation. The annotations are no input: a missing file is for `check` to report.
 #   in:  <results>/predictions/{id}/seed{seed}.parquet
-#   out: <results>/scores/{id}/seed{seed}/loops{loops}.{json,bootstrap.parquet}
+#   out: <results>/scores/{id}/seed{seed}/loops{loops}.{json,bootstrap.parquet,errors.json}
 
 
 rule score:
@@ -10,6 +10,7 @@ rule score:
     output:
         score="<results>/scores/{id}/seed{seed}/loops{loops}.json",
         bootstrap="<results>/scores/{id}/seed{seed}/loops{loops}.bootstrap.parquet",
+        errors="<results>/scores/{id}/seed{seed}/loops{loops}.errors.json",
     log:
         "<logs>/score/{id}.seed{seed}.loops{loops}.log",
     benchmark:
