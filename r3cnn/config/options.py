@@ -11,7 +11,6 @@ from mmengine.registry import Registry
 from ..catalogue.trainings import Training
 from ..core.errors import UserError
 from ..core.schema import choice, shown
-from ..models.registered import register_all
 
 # what mmengine reads beside the wrapper's own arguments
 BESIDE_OPTIM_WRAPPER = {"constructor", "paramwise_cfg"}
@@ -82,6 +81,8 @@ def _taken(node: Any) -> list[str]:
 def _registry_of(kind: str) -> Registry | None:
     """Where a class is registered: with the models, or else anywhere."""
     from mmdet import registry
+
+    from ..models.registered import register_all
 
     register_all()
     others = [one for one in vars(registry).values() if isinstance(one, Registry)]

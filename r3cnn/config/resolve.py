@@ -40,6 +40,7 @@ def resolve(
     _set_thresholds(cfg, training)
     set_options(cfg, training)
     _require_weights(cfg, training)
+    _require_heads(cfg, training)
     if scale.network:
         shrink(cfg.model, scale.network)
     pretrained = _set_backbone(cfg, scale, backbone)
@@ -107,6 +108,20 @@ def _require_weights(cfg: Config, training: Training) -> None:
             f"{shown(training.catalogue)}: {training.id}: iou: {len(loops)} loops, but only {len(weights)} "
             "loop weights; give one for each loop in `options`, as model.roi_head.loop_weights"
         )
+
+
+def _require_heads(cfg: Config, training: Training) -> None:
+    head = cfg.model.roi_head
+    if head.get("heads") is None or "iou_thresholds" not in head:
+        return
+    from ..models.loop_heads import heads_of_loops  # the models are slow to import
+
+    try:
+        heads_of_loops(head.heads, len(head.iou_thresholds))
+    except ValueError as error:
+        raise UserError(
+            f"{shown(training.catalogue)}: {training.id}: options: model.roi_head.{error}"
+        ) from None
 
 
 def _set_backbone(cfg: Config, scale: Scale, backbone: str | None) -> dict[str, str] | None:

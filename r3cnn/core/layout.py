@@ -128,6 +128,11 @@ class RunFolder:
         return self.path / "claims.json"
 
     @property
+    def settings(self) -> Path:
+        """What the last run was told by --config, and the trainings of its catalogue."""
+        return self.path / "settings.json"
+
+    @property
     def report(self) -> Path:
         """The folder of the report."""
         return self.path / "report"

@@ -11,10 +11,11 @@ from ..core.layout import resamples_of
 from ..core.records import KINDS
 from ..core.source_hash import source_hash
 from ..data.annotations import read as read_annotations
+from ..data.content import require_sound
 from .bootstrap import draw, resampled_metrics, write_resamples
 from .matching import matches
 from .metrics import hotcoco_metrics, pycocotools_metrics, require_equal
-from .predictions import read_predictions
+from .predictions import read_predictions, require_known
 
 log = logging.getLogger(__name__)
 CHECKED_SCALE = "paper"  # where pycocotools scores too
@@ -33,7 +34,9 @@ def score(predictions: Path, loops: int, annotations: Path, out: Path) -> None:
             f"{annotations}: sha256 {checksum[:12]}..., but {predictions} was made for {made_for[:12]}...; "
             "score it against the annotations it was made for, or predict again"
         )
-    images = len({one["id"] for one in content["images"]})
+    require_sound(annotations, content, scored=True)
+    require_known(predictions, table, annotations, content)
+    images = len(content["images"])
     weights, resampled = draw(images), {}
     result = {"training": facts["training"], "loops": loops, "seed": facts["seed"]}
     for kind in KINDS:

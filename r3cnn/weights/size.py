@@ -12,7 +12,10 @@ HEADS = ("bbox_head", "mask_head", "mask_iou_head", "bbox_roi_extractor", "mask_
 
 
 def parameters(cfg: Config) -> dict:
-    """Parameters in total, trainable, and of each module; counted on the meta device, without memory."""
+    """Parameters in total, trainable, and of each module, and H, the number of box heads.
+
+    Counted on the meta device, without memory.
+    """
     detector = build_detector(cfg, "meta")
     modules = {name: getattr(detector, name) for name in ("backbone", "neck", "rpn_head")}
     for name in HEADS:
@@ -21,10 +24,12 @@ def parameters(cfg: Config) -> dict:
             modules[name] = head
     if modules["mask_roi_extractor"] is modules["bbox_roi_extractor"]:
         del modules["mask_roi_extractor"]
+    box_heads = detector.roi_head.bbox_head
     return {
         "total": _count(detector),
         "trainable": _count(detector, trainable=True),
         "modules": {name: _count(module) for name, module in modules.items()},
+        "heads": len(box_heads) if isinstance(box_heads, nn.ModuleList) else 1,
     }
 
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from r3cnn.catalogue.scales import load_scale
 from r3cnn.catalogue.trainings import Training, load_catalogue
-from r3cnn.config.load import load_config
+from r3cnn.config.load import load_config, text_of
 from r3cnn.config.resolve import resolve
 from r3cnn.weights import checkpoint
 from r3cnn.weights.building import build_detector
@@ -213,7 +213,7 @@ def dataset_config(cfg: Config, split: str) -> dict:
 def written(cfg: Config, folder: Path) -> Path:
     """The config as a file, as `resolve` writes it."""
     path = folder / "config.py"
-    path.write_text(cfg.pretty_text, encoding="utf-8")
+    path.write_text(text_of(cfg), encoding="utf-8")
     return path
 
 

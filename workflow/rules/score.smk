@@ -17,9 +17,9 @@ rule score:
     conda:
         "../../environment.yml"
     params:
-        annotations=f"{DATA}/annotations/instances_val2017.json",
+        annotations=lambda wildcards: f"{DATA}/annotations/instances_val2017.json",
     message:
         "Score {wildcards.id}, seed {wildcards.seed}, L_e = {wildcards.loops}"
     shell:
-        "python -m r3cnn score --predictions {input.predictions} --loops {wildcards.loops}"
-        " --annotations {params.annotations:q} --out {output.score} > {log} 2>&1"
+        "python -m r3cnn score --predictions {input.predictions:q} --loops {wildcards.loops}"
+        " --annotations {params.annotations:q} --out {output.score:q} > {log:q} 2>&1"
