@@ -38,8 +38,9 @@ def build_dataset(loader_cfg: dict) -> Dataset:
     init_default_scope("mmdet")
     from mmdet.registry import DATASETS
 
-    from . import transforms  # noqa: F401 - registers what the pipelines name
+    from . import annotation_api, transforms  # noqa: F401 - registers what the pipelines name
 
+    annotation_api.use()
     annotations = _existing(loader_cfg)
     try:
         return DATASETS.build(loader_cfg["dataset"])
