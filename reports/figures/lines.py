@@ -29,7 +29,7 @@ class LineChart:
 
     frame: the data, a line a point; low and high, where there are such columns, are 95 % intervals. panel, colour
     and dash: the columns whose values choose the panel, the colour and the dash of a line; x and y: those drawn.
-    zero: whether a line at 0 matters.
+    zero: whether a line at 0 matters; several: whether a panel needs two values of x at least.
     """
 
     name: str
@@ -44,12 +44,15 @@ class LineChart:
     dash: str
     told: str = ""
     zero: bool = False
+    several: bool = False
     ranks: str = ""
 
     @property
     def drawn(self) -> pd.DataFrame:
         """The points that are drawn: those of the first panels, with a value."""
         there = self.frame.dropna(subset=[self.y[0]])
+        if self.several:
+            there = there[there.groupby(self.panel)[self.x[0]].transform("nunique") > 1]
         return there[there[self.panel].isin(there[self.panel].unique()[:MOST_PANELS])]
 
     @property

@@ -14,6 +14,7 @@ from r3cnn.core.layout import NAMES
 
 from ..claims.judge import Judged, judge, rule_of, write_claims
 from ..claims.spec import Claims
+from ..figures.anatomy import errors_over_loops
 from ..figures.charts import Chart, build_charts, write_charts
 from ..figures.curves import histogram_series, learning_series
 from ..figures.figure2 import Figure2, figure2_data, write_figure2
@@ -65,7 +66,7 @@ class Report:
     @property
     def shown_charts(self) -> tuple[Chart | LineChart, ...]:
         """The charts of the page: those of lines only where there are some."""
-        return (*self.charts, *(one for one in self.line_charts if len(one.drawn)))
+        return (*self.charts, *(one for one in self.line_charts if len(one.frame)))
 
     @property
     def shown_tables(self) -> tuple[Table, ...]:
@@ -122,7 +123,11 @@ def build_report(
         command=run_command(results),
         series=_series(spec, results, tables),
         charts=tuple(build_charts(spec, results, setting)),
-        line_charts=(ap_over_iou(results, setting), gain_over_iou(spec, results, setting)),
+        line_charts=(
+            ap_over_iou(results, setting),
+            gain_over_iou(spec, results, setting),
+            errors_over_loops(results, setting),
+        ),
     )
 
 
