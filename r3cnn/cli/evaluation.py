@@ -53,7 +53,7 @@ def score(predictions: Path, loops: int, annotations: Path, out: Path) -> None:
     "--loops",
     multiple=True,
     type=click.IntRange(min=1),
-    help="Every L_e to time; its own without it.",
+    help="Every L_e to count and to time; its own without it.",
 )
 @click.option(
     "--beside-others", is_flag=True, help="Other work may run meanwhile; the file says so."
@@ -68,7 +68,7 @@ def measure(
     beside_others: bool,
     out: Path,
 ) -> None:
-    """Count the paper model's parameters and bytes; with a trained model, time it too.
+    """Count the paper model's parameters, bytes and multiply-adds; with a trained model, time it too.
 
     \b
     Example: python -m r3cnn measure --training htc --out htc.json

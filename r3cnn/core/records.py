@@ -200,6 +200,7 @@ class Measurement(Provenance, total=False):
     training: str
     parameters: dict[str, Any]
     checkpoint: dict[str, int]
+    multiply_adds: dict[str, dict[str, Any]]  # by L_e: total, and by module
     memory: dict[str, Any]
     speed: dict[str, dict[str, Any]]
     alone: bool

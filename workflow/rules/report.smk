@@ -125,7 +125,11 @@ rule report:
         "<results>/report/plotly.min.js",
         "<results>/report/results.parquet",
         multiext("<results>/report/other", ".csv", ".md", ".tex"),
-        expand("<results>/report/{chart}.{suffix}", chart=[*CHARTS, *REPORT_CHARTS], suffix=["svg", "csv"]),
+        expand(
+            "<results>/report/{chart}.{suffix}",
+            chart=[*CHARTS, *REPORT_CHARTS],
+            suffix=["svg", "csv"],
+        ),
     log:
         "<logs>/report/html.log",
     benchmark:
