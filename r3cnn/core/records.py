@@ -190,8 +190,8 @@ class Errors(TypedDict):
     loops: int
     classes: list[str]
     confusion_score: float
-    bbox: KindErrors
-    segm: KindErrors
+    bbox: KindErrors | None
+    segm: KindErrors | None
 
 
 class Measurement(Provenance, total=False):

@@ -64,13 +64,16 @@ def _of_seeds(
     for kind in KINDS if files else ():
         found = []
         for path, content in files:
+            if kind in content and content[kind] is None:
+                continue  # another tool's results, without boxes or without masks
             tide = (content.get(kind) or {}).get("tide") or {}
             if not all({*TIDE} <= {*(tide.get(part) or {})} for part in ("gain", "count")):
                 raise UserError(
                     f"{path}: {kind}.tide: expected gain and count of {', '.join(TIDE)}; score again"
                 )
             found.append(tide)
-        yield kind, found
+        if found:
+            yield kind, found
 
 
 def _mean(found: list[dict[str, Any]], part: str, name: str) -> float:
