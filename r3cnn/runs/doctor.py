@@ -78,7 +78,9 @@ def versions(constraints: Path | None = CONSTRAINTS) -> Iterator[Finding]:
     if constraints is None or not constraints.is_file():
         yield Finding(NOTE, "versions", "no constraints.txt", "run the doctor in a checkout")
         return
-    lines = (line.split("#")[0].strip() for line in constraints.read_text().splitlines())
+    lines = (
+        line.split("#")[0].strip() for line in constraints.read_text(encoding="utf-8").splitlines()
+    )
     pins = dict(line.split("==") for line in lines if line)
     sound = True
     for name, pinned in pins.items():
