@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from ..training.stopping import CHECKPOINT_MINUTES
-from .common import FILE, entry_of, read_checked_data, renamed
+from .common import FILE, LAUNCHER, entry_of, read_checked_data, renamed
 
 log = logging.getLogger(__name__)
 
@@ -55,9 +55,7 @@ def resolve(
 @click.option(
     "--state", required=True, type=FILE, help="Folder that survives a stop: checkpoints, log."
 )
-@click.option(
-    "--launcher", type=click.Choice(["none", "pytorch", "slurm"]), default="none", show_default=True
-)
+@LAUNCHER
 @click.option(
     "--minutes",
     type=click.FloatRange(min=0),

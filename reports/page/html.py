@@ -14,9 +14,12 @@ from r3cnn.core.layout import NAMES
 
 from ..claims.judge import Judged, judge, rule_of, write_claims
 from ..claims.spec import Claims
+from ..figures.anatomy import errors_over_loops
 from ..figures.charts import Chart, build_charts, write_charts
 from ..figures.curves import histogram_series, learning_series
 from ..figures.figure2 import Figure2, figure2_data, write_figure2
+from ..figures.lines import LineChart
+from ..figures.over_iou import ap_over_iou, gain_over_iou
 from ..results.load import Results
 from ..results.provenance import Trained, trained_models
 from ..results.setting import Setting, run_command, setting_of
@@ -58,6 +61,12 @@ class Report:
     command: str
     series: dict[str, Any]
     charts: tuple[Chart, ...] = ()
+    line_charts: tuple[LineChart, ...] = ()
+
+    @property
+    def shown_charts(self) -> tuple[Chart | LineChart, ...]:
+        """The charts of the page: those of lines only where there are some."""
+        return (*self.charts, *(one for one in self.line_charts if len(one.frame)))
 
     @property
     def shown_tables(self) -> tuple[Table, ...]:
@@ -114,6 +123,11 @@ def build_report(
         command=run_command(results),
         series=_series(spec, results, tables),
         charts=tuple(build_charts(spec, results, setting)),
+        line_charts=(
+            ap_over_iou(results, setting),
+            gain_over_iou(spec, results, setting),
+            errors_over_loops(results, setting),
+        ),
     )
 
 
@@ -126,7 +140,7 @@ def write_report(report: Report, results: Results, out: Path) -> list[Path]:
     """Write the page and every file that it shows or links. Raises: UserError."""
     with together():
         files = write_tables(report.tables, out) + write_figure2(report.figure2, out)
-        files += write_charts(list(report.charts), out)
+        files += write_charts([*report.charts, *report.line_charts], out)
         files.append(write_claims(list(report.claims), out))
         files.append(write_tidy(tidy(results, report.setting), out))
         files.append(write_if_changed(out / LIBRARY, _library()))

@@ -36,6 +36,7 @@ class Cell:
         counted and equal.
     text: the content of a constant's cell.
     interval: 95 % over images and seeds, in points of AP.
+    compared: ours by the metric that is compared with the paper's, where that is not the one shown.
     paper_rank, rank: best, second or '' among the paper's and among our numbers of the column.
     """
 
@@ -48,6 +49,7 @@ class Cell:
     interval: tuple[Decimal, Decimal] | None = None
     paper_rank: str = ""
     rank: str = ""
+    compared: Number | None = None
 
 
 @dataclass(frozen=True)
@@ -302,9 +304,18 @@ def _cell(
     interval = _interval(column, row, results)
     if paper is None:
         return Cell(VALUE, None, ours, interval=interval)
-    delta = difference(ours.mean, paper)
+    compared = _by_papers_metric(column, frame)
+    if column.compared_as and compared is None:  # scored before that metric was
+        return Cell(VALUE, paper, ours, interval=interval)
+    delta = difference((compared or ours).mean, paper)
     said = verdict(delta, column.compare, setting.comparable)
-    return Cell(VALUE, paper, ours, delta, said, interval=interval)
+    return Cell(VALUE, paper, ours, delta, said, interval=interval, compared=compared)
+
+
+def _by_papers_metric(column: Column, frame: pd.DataFrame) -> Number | None:
+    """Ours by the metric that the paper's number is of; None where that is the column's own, or not scored."""
+    values = frame.loc[frame["metric"] == column.compared_as, "value"].dropna().tolist()
+    return summarise(values, column.format) if values else None
 
 
 def _compared(column: Column, row: Row, results: Results) -> Cell:

@@ -88,6 +88,7 @@ def pieces(column: Column, cell: Cell) -> list[Piece]:
 def to_csv(table: Table) -> str:
     """One line a row: <column>_paper, _ours, _difference; _std, _n with several seeds; _low, _high.
 
+    _compared: ours by the metric of the published number, where the column shows another one.
     `weights`, where some row was not trained here: where its weights come from.
     """
     ranged = {
@@ -249,6 +250,8 @@ def _csv_values(column: Column, cell: Cell, several: bool, ranged: bool) -> dict
     if ranged:
         low, high = cell.interval or (None, None)
         values |= {f"{name}_low": low, f"{name}_high": high}
+    if column.compared_as:
+        values[f"{name}_compared"] = cell.compared.mean if cell.compared else None
     if column.published:
         values[f"{name}_difference"] = cell.difference
     return values

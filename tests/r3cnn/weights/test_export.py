@@ -34,32 +34,6 @@ np.savez("found.npz", classes=model.dataset_meta["classes"], **{k: found[k].nump
 """
 
 
-def manifest(training: str = "r3_advanced", **changes) -> dict:
-    return {
-        "training": training,
-        "scale": "smoke",
-        "seed": 0,
-        "schedule": "1x",
-        "loops_trained": 3,
-        "config_sha256": "c0ffee",
-        "source_sha256": "50c5",
-        "git_commit": None,
-        "versions": {"torch": "2.13.0"},
-        "device": "CPU",
-        "world_size": 1,
-        "batch": 4,
-        "lr": 0.01,
-        "data": {"root": "data", "classes": 6, "train_images": 8, "train_sha256": "7ab1e"},
-        "iterations": 18,
-        "epochs": 2,
-        "start": "2026-01-01",
-        "end": "2026-01-02",
-        "attempts": [{}],
-        "seconds": 9.4,
-        **changes,
-    }
-
-
 def score(checkpoint_sha256: str, loops: int, ap: float) -> dict:
     metrics = {"AP": ap, "AP50": 0.5, "AP75": None}
     facts = {"checkpoint_sha256": checkpoint_sha256}
@@ -77,7 +51,7 @@ def results(looped, tmp_path_factory) -> Path:
     momentum = {i: value.clone() for i, value in enumerate(content["state_dict"].values())}
     checkpoint.save(place / "checkpoint.pth", {**content, "optimizer": {"state": momentum}})
     (place / "config.py").write_text(Path(cfg.filename).read_text())
-    write_json(place / "manifest.json", manifest())
+    write_json(place / "manifest.json", tiny.manifest())
     scores = folder / "scores" / "r3_advanced" / "seed0"
     digest = sha256_of(place / "checkpoint.pth")
     write_json(scores / "loops3.json", score(digest, 3, 0.123))
