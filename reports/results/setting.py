@@ -1,5 +1,6 @@
 """Under which conditions the results were made: scale, data, devices; and what they can mean."""
 
+import re
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -131,7 +132,7 @@ def _of_its_catalogue(results: Results, names: Sequence[str]) -> bool:
 
 
 def measured_on(results: Results, trainings: list[str]) -> str:
-    """The device, the scale and the disturbance of these trainings' speed and memory, in words."""
+    """The device, the scale and the disturbance of these trainings' speed and memory; '' if there is none."""
     groups: dict[str, list[str]] = {}
     for training in dict.fromkeys(trainings):
         entry = results.measured.get(training)
@@ -140,7 +141,7 @@ def measured_on(results: Results, trainings: list[str]) -> str:
             words = f"{entry['device']} (scale {entry['scale']}{beside})"
             groups.setdefault(words, []).append(training)
     if len(groups) <= 1:
-        return next(iter(groups), "no device yet")
+        return next(iter(groups), "")
     return "; ".join(f"{device}: {', '.join(names)}" for device, names in groups.items())
 
 
@@ -152,7 +153,9 @@ def _scale_by_name(name: str) -> str:
 
 def _device(manifest: dict) -> str:
     world_size = manifest.get("world_size") or 1
-    return f"{world_size} x {manifest['device']}" if world_size > 1 else str(manifest["device"])
+    # manifests of version 0.1 say "1 threads"
+    device = re.sub(r"\b1 threads\b", "1 thread", str(manifest["device"]))
+    return f"{world_size} x {device}" if world_size > 1 else device
 
 
 def _data(results: Results) -> str:

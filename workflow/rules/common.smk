@@ -45,6 +45,7 @@ def read_settings():
         "backbone": None,
         "results": "results",
         "seeds": None,
+        "container": None,
     }
     require_one(sys.argv)
     typed = texts(config, workflow.config_settings.config_args)
