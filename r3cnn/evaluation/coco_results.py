@@ -13,6 +13,7 @@ from ..core.files import write_json
 from ..core.records import KINDS
 from ..data.annotations import read_json
 from ..data.masks import run_lengths
+from ..data.segmentation import examine, examine_codes
 from .matching import BOX
 from .predictions import read_predictions, runs
 
@@ -61,6 +62,8 @@ def read_results(paths: Sequence[Path], content: dict) -> dict[str, pa.Table]:
             )
         for number, one in enumerate(found):
             _require_detection(f"{path}: detection {number}", one, sizes, categories)
+        _require_codes(path, found)
+        for one in found:
             mask = (
                 run_lengths(one["segmentation"], *sizes[one["image_id"]])
                 if "segmentation" in one
@@ -119,20 +122,27 @@ def _require_detection(where: str, one: object, sizes: dict, categories: set) ->
 
 
 def _require_mask(where: str, mask: object, size: list[int]) -> None:
-    if isinstance(mask, list):
-        good = bool(mask) and all(
-            _finite(ring) and len(ring) >= 6 and len(ring) % 2 == 0 for ring in mask
-        )
-        expected = "polygons"
-    else:
-        good = (
-            isinstance(mask, dict)
-            and mask.get("size") == size
-            and isinstance(mask.get("counts"), str | list)
-        )
-        expected = f"run lengths of size {size}"
-    if not good:
-        raise UserError(f"{where}: segmentation: expected {expected}")
+    found = examine(mask)
+    fault = found.fault
+    if not fault and found.size and found.size != size:
+        fault = f"run lengths of size {found.size} found, expected run lengths of size {size}"
+    if fault:
+        raise UserError(f"{where}: segmentation: {fault}; mend that detection or remove it")
+
+
+def _require_codes(path: Path, found: list[dict]) -> None:
+    """Raise UserError for compressed run lengths that are damaged: pycocotools might never end."""
+    coded = []
+    for number, one in enumerate(found):
+        mask = one.get("segmentation")
+        if isinstance(mask, dict) and isinstance(mask["counts"], str):
+            coded.append((number, mask["counts"], mask["size"][0] * mask["size"][1]))
+    verdicts = examine_codes([code for _, code, _ in coded], [pixels for *_, pixels in coded])
+    for (number, *_), verdict in zip(coded, verdicts, strict=True):
+        if verdict.fault:
+            raise UserError(
+                f"{path}: detection {number}: segmentation: {verdict.fault}; mend that detection or remove it"
+            )
 
 
 def _finite(values: object) -> bool:
