@@ -1,7 +1,6 @@
 """The check of a data folder before anything is trained on it."""
 
 import logging
-import os
 from pathlib import Path
 from typing import NoReturn
 
@@ -10,11 +9,10 @@ from . import SPLITS, annotation_file, image_folder
 from .annotations import read, read_json
 from .content import fail, require_sound, some
 from .held import Held, held_by_score, held_by_training
+from .image_files import FETCH, require_sizes, size_of_images
 from .synthetic.shapes import PARAMETERS
 
 logger = logging.getLogger(__name__)
-
-FETCH = "put the missing files there, or give the right folder"
 
 
 def check(folder: Path) -> dict:
@@ -22,7 +20,8 @@ def check(folder: Path) -> dict:
 
     Counts of `train` are those of mmdet's data set, which leaves out more than a file says; those of `val`
     are the metric's. What is left out is said, and stands in `warnings`. image_bytes are those of the
-    images listed. Raises UserError for the first fault found. Images are not opened.
+    images listed. Raises UserError for the first fault found. Of images the headers of
+    some hundred are read.
     """
     folder = Path(folder)
     _require_layout(folder)
@@ -67,7 +66,8 @@ def _check_split(folder: Path, split: str) -> tuple[dict[int, str], dict]:
     logger.info("%s: checking %d annotations", file, len(content["annotations"]))
     sound = require_sound(file, content, scored=split == "val")
     logger.info("%s: looking for %d image files", image_folder(folder, split), len(sound.sizes))
-    image_bytes = _size_of_images(image_folder(folder, split), file, content["images"])
+    image_bytes = size_of_images(image_folder(folder, split), file, content["images"])
+    require_sizes(image_folder(folder, split), content["images"])
     if split == "train":
         held = held_by_training(file, content, sound)
     else:
@@ -112,26 +112,3 @@ def _require_same_categories(folder: Path, train: dict[int, str], val: dict[int,
         "and names in the same order",
         "use two files of one data set",
     )
-
-
-def _size_of_images(folder: Path, file: Path, images: list[dict]) -> int:
-    """Bytes of the listed images, all of which must be there and not be empty."""
-    names = dict.fromkeys(image["file_name"] for image in images)
-    with os.scandir(folder) as entries:
-        sizes = {
-            entry.name: entry.stat().st_size
-            for entry in entries
-            if entry.name in names and entry.is_file()
-        }
-    missing = [name for name in names if name not in sizes]
-    if missing:
-        fail(
-            folder,
-            f"{len(missing)} of {len(names)} images of {file.name} missing",
-            f"{some(missing)} not found, expected every file_name",
-            FETCH,
-        )
-    empty = [name for name in names if sizes[name] == 0]
-    if empty:
-        fail(folder, some(empty), "0 bytes found, expected an image", "fetch it again")
-    return sum(sizes.values())

@@ -106,7 +106,7 @@ def _is_there(folder: Path, archive: Archive) -> bool:
 
 
 def _space_for(folder: Path, missing: list[Archive], mirror: str, keep: bool) -> int:
-    """Bytes at the fullest moment: a zip that is fetched goes once it is unpacked, one in a mirror's folder stays."""
+    """Bytes at the fullest moment: a fetched zip goes once it is unpacked, one in a mirror's folder stays."""
     most = there = 0
     for archive in missing:
         zipped = 0

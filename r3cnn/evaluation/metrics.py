@@ -1,4 +1,4 @@
-"""COCO's twelve metrics, by hotcoco and by pycocotools."""
+"""COCO's twelve metrics and AP at each IoU threshold, by hotcoco and by pycocotools."""
 
 import contextlib
 import io
@@ -12,17 +12,27 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from ..core.errors import UserError
-from ..core.records import METRICS
+from ..core.records import AP_AT_IOU, BY_BOX_AREA, METRICS
 from .predictions import runs
 
 TOLERANCE = 1e-12
 
 
 def hotcoco_metrics(content: dict, table: pa.Table, kind: str) -> dict[str, float | None]:
-    """The twelve numbers by hotcoco, which gives pycocotools' in a fraction of its time.
+    """METRICS and AP_AT_IOU by hotcoco, which gives pycocotools' numbers in a fraction of its time.
 
     content: COCO annotations; kind: "bbox" or "segm"; None where there is no such object.
     """
+    return numbers_of(hotcoco_run(content, table, kind))
+
+
+def numbers_of(run: hotcoco.COCOeval) -> dict[str, float | None]:
+    """METRICS and AP_AT_IOU of an evaluation that has run."""
+    return _named(run.stats) | _at_each_iou(run)
+
+
+def hotcoco_run(content: dict, table: pa.Table, kind: str) -> hotcoco.COCOeval:
+    """hotcoco's evaluation, which has run; its categories are in the order of their ids."""
     images, categories = ids_of(content["images"]), ids_of(content["categories"])
     # a dataset that is made so has nothing to read, and says nothing
     truth = hotcoco.COCO(_bare(content, images, categories, kind))
@@ -45,7 +55,7 @@ def hotcoco_metrics(content: dict, table: pa.Table, kind: str) -> dict[str, floa
     with contextlib.redirect_stdout(io.StringIO()):
         run = hotcoco.COCOeval(truth, found, kind)
         run.run()
-    return _named(run.stats)
+    return run
 
 
 def ids_of(entries: Sequence[dict]) -> np.ndarray:
@@ -84,8 +94,10 @@ def _bare(content: dict, images: np.ndarray, categories: np.ndarray, kind: str) 
     }
 
 
-def pycocotools_metrics(content: dict, table: pa.Table, kind: str) -> dict[str, float | None]:
-    """The twelve numbers by pycocotools itself."""
+def pycocotools_metrics(
+    content: dict, table: pa.Table, kind: str, by_box_area: bool = False
+) -> dict[str, float | None]:
+    """The same numbers by pycocotools itself; by_box_area: of masks BY_BOX_AREA too."""
     truth = COCO()
     truth.dataset = content
     with contextlib.redirect_stdout(io.StringIO()):
@@ -94,13 +106,17 @@ def pycocotools_metrics(content: dict, table: pa.Table, kind: str) -> dict[str, 
         run.evaluate()
         run.accumulate()
         run.summarize()
-    return _named(run.stats)
+    return (
+        _named(run.stats)
+        | _at_each_iou(run)
+        | (_by_box_area(run, table) if by_box_area and kind == "segm" else {})
+    )
 
 
 def require_equal(found: dict, other: dict, kind: str, source: str) -> None:
     """Raise UserError where two ways of scoring disagree by more than 1e-12."""
-    for name in METRICS:
-        one, two = found[name], other[name]
+    for name, two in other.items():
+        one = found[name]
         if (one is None) != (two is None) or (one is not None and abs(one - two) > TOLERANCE):
             raise UserError(
                 f"{kind} {name}: hotcoco gives {one}, {source} {two}; nothing is written. Two ways of scoring "
@@ -112,6 +128,39 @@ def _named(stats: Sequence[float]) -> dict[str, float | None]:
     return {
         name: None if value == -1 else float(value)
         for name, value in zip(METRICS, stats, strict=True)
+    }
+
+
+def _at_each_iou(run: hotcoco.COCOeval | COCOeval) -> dict[str, float | None]:
+    """AP at each IoU threshold of all sizes, of an evaluation that was accumulated."""
+    precision = np.asarray(run.eval["precision"])[:, :, :, 0, -1]  # (T, recalls, categories)
+    return dict(zip(AP_AT_IOU, map(_mean, precision), strict=True))
+
+
+def _mean(precision: np.ndarray) -> float | None:
+    """Of what is there: -1 stands for a category without objects."""
+    there = precision[precision > -1]
+    return float(there.mean()) if there.size else None
+
+
+def _by_box_area(run: COCOeval, table: pa.Table) -> dict[str, float | None]:
+    """Mask AP by size once more, each detection as large as its box: matched anew with the IoUs there are."""
+    area = table.column("width").to_numpy().astype(float) * table.column("height").to_numpy()
+    for one in (one for found in run._dts.values() for one in found):
+        one["area"] = area[one["id"] - 1]
+    params = run.params
+    run.evalImgs = [
+        run.evaluateImg(image, category, size, params.maxDets[-1])
+        for category in params.catIds
+        for size in params.areaRng
+        for image in params.imgIds
+    ]
+    with contextlib.redirect_stdout(io.StringIO()):
+        run.accumulate()
+    precision = run.eval["precision"]  # sizes: all, small, medium, large
+    return {
+        name: _mean(precision[:, :, :, size, -1])
+        for size, name in enumerate(BY_BOX_AREA.values(), 1)
     }
 
 

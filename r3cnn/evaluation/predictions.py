@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import torch
 from mmengine.structures import InstanceData
 from pycocotools import mask as rle
+from torch import Tensor
 
 from ..core.errors import UserError
 from ..core.records import FACTS_KEY, PREDICTION_COLUMNS
@@ -23,8 +25,8 @@ def table_of(
 ) -> pa.Table:
     """The detections of one image; boxes (n, 4) become x, y, width, height, masks (n, H, W) run lengths."""
     boxes = found.bboxes.cpu().numpy()
-    masks = np.asfortranarray(found.masks.cpu().numpy().transpose(1, 2, 0), dtype=np.uint8)
-    codes = rle.encode(masks) if len(boxes) else []
+    height, width = found.masks.shape[1:]
+    codes = encoded(found.masks)
     labels = found.labels.tolist()
     scores = found.scores.cpu().numpy()
     mask_scores = found.mask_scores.cpu().numpy() if "mask_scores" in found else scores
@@ -39,12 +41,38 @@ def table_of(
             "y": boxes[:, 1],
             "width": boxes[:, 2] - boxes[:, 0],
             "height": boxes[:, 3] - boxes[:, 1],
-            "mask_height": [masks.shape[0]] * len(boxes),
-            "mask_width": [masks.shape[1]] * len(boxes),
+            "mask_height": [height] * len(boxes),
+            "mask_width": [width] * len(boxes),
             "mask_counts": [code["counts"] for code in codes],
         },
         schema=schema,
     )
+
+
+def encoded(masks: Tensor) -> list[dict]:
+    """Masks (n, H, W) as pycocotools encodes them, {"size": [H, W], "counts": bytes} each."""
+    if not len(masks):
+        return []
+    columns = masks.bool().transpose(1, 2)  # (n, W, H): COCO's runs go down the columns
+    return runs_on_device(columns) if masks.is_cuda else _runs_on_host(columns)
+
+
+def _runs_on_host(columns: Tensor) -> list[dict]:
+    return rle.encode(columns.contiguous().view(torch.uint8).numpy().transpose(2, 1, 0))
+
+
+def runs_on_device(columns: Tensor) -> list[dict]:
+    """The same of columns (n, W, H), found where they are: only the places where runs begin are copied."""
+    count, width, height = columns.shape
+    pixels = columns.flatten(1)
+    begins = torch.empty_like(pixels)
+    begins[:, 0] = pixels[:, 0]  # the first run is of zeros, and empty where the first pixel is set
+    torch.ne(pixels[:, 1:], pixels[:, :-1], out=begins[:, 1:])
+    mask, place = begins.nonzero().cpu().numpy().T
+    runs_of = np.split(place, np.searchsorted(mask, np.arange(1, count)))
+    lengths = [np.diff(run, prepend=0, append=height * width) for run in runs_of]
+    objects = [{"size": [height, width], "counts": one} for one in lengths]
+    return [rle.frPyObjects(one, height, width) for one in objects]
 
 
 def read_predictions(path: Path, loops: int) -> tuple[pa.Table, dict]:

@@ -51,12 +51,18 @@ def install() -> None:
     """Put the finder on sys.meta_path, once: last, so that a compiled module is found before it.
 
     It comes first if R3CNN_OPS asks for another back end than the compiled one. The substitute refuses to be
-    loaded where R3CNN_OPS asks for the compiled one, or for one that does not exist.
+    loaded where R3CNN_OPS asks for the compiled one, or for one that does not exist. Raises ImportError if
+    mmdet was imported before, and has bound stubs in place of the operators that it did not find.
     """
     _stand_for_imaug()
     # by name: the .pth file's copy of the class is another one
     if any(type(finder).__name__ == OperatorFinder.__name__ for finder in sys.meta_path):
         return
+    if "mmdet.structures" in sys.modules and NAME not in sys.modules:
+        raise ImportError(
+            "mmdet was imported before r3cnn, and mmcv has no operators of its own: import r3cnn first, or "
+            "install it (`make setup`, or `pip install`), and the order is free"
+        )
     if forced() not in (None, COMPILED):
         sys.meta_path.insert(0, OperatorFinder())
     else:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from r3cnn.core.errors import UserError
 from r3cnn.core.files import read_json, read_text, write_if_changed
-from r3cnn.core.layout import NAMES, RunFolder, resamples_of
+from r3cnn.core.layout import NAMES, RunFolder, errors_of, resamples_of
 
 EVERY = 20  # steps of a log between two that are kept
 _ELSEWHERE = re.compile(
@@ -50,7 +50,8 @@ def _finished(results: Path) -> Iterator[Path]:
             scores = run.scores(training.id, training.seed)
             files += [training.config, training.manifest, training.histogram]
             files += [training.log, training.validation]
-            files += [file for score in scores for file in (score, resamples_of(score))]
+            for score in scores:
+                files += [score, resamples_of(score), errors_of(score)]
     yield from (path for path in sorted(files) if path.is_file())
 
 

@@ -13,13 +13,16 @@ from pathlib import Path
 from r3cnn.catalogue import load_catalogue, load_scale
 from r3cnn.core.errors import UserError
 from r3cnn.core.files import write_json
-from r3cnn.core.layout import RunFolder
+from r3cnn.core.layout import REPORT_CHARTS, RunFolder
 from r3cnn.core.schema import choice, read_checked, shown
 from r3cnn.core.settings import require_one, texts
 from snakemake.logging import logger
 
 # The rules say `python`: the one that runs Snakemake, even where its environment is not activated.
-os.environ.update(PATH=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
+os.environ.update(
+    PATH=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
+    PYTHONUTF8="1",  # names and texts are UTF-8, whatever the login says
+)
 
 TABLES_SCHEMA = Path(workflow.basedir, "reports", "schemas", "tables.schema.yaml")
 
@@ -123,7 +126,7 @@ def backbone_weights():
 def refuse_results_of_other_data():
     """Stop where the results' folder was made from another data folder."""
     check = Path(RESULTS, "data.json")
-    root = json.loads(check.read_text())["root"] if check.is_file() else DATA
+    root = json.loads(check.read_text(encoding="utf-8"))["root"] if check.is_file() else DATA
     if Path(root).resolve() != Path(DATA).resolve():
         raise UserError(
             f"{check}: root: these are results of {root}, not of {DATA}; "
@@ -275,7 +278,7 @@ def results_of(evaluations):
     files = [f"<results>/measurements/{id}.json" for id in ids]
     for seed in SCALE.seeds:
         files += [f"<results>/trainings/{id}/seed{seed}/manifest.json" for id in ids]
-        for kind in ("json", "bootstrap.parquet"):
+        for kind in ("json", "bootstrap.parquet", "errors.json"):
             files += [f"<results>/scores/{id}/seed{seed}/loops{n}.{kind}" for id, n in evaluations]
     return files
 
@@ -284,3 +287,10 @@ def table_files(*names):
     """The file of tables, and the published numbers beside it that some tables show."""
     published = [TABLES[name]["published"] for name in names if "published" in TABLES[name]]
     return [shown(file) for file in (*reversed(TABLE_FILES), *published)]
+
+
+def register_claims():
+    """Neither input nor parameter of a rule: an edited claim trains nothing, and the report says so."""
+    command = ["-m", "reports", "register", "--claims", CLAIMS, "--results", RESULTS]
+    if subprocess.run([sys.executable, *command], stdout=subprocess.DEVNULL).returncode:
+        sys.exit(1)

@@ -2,14 +2,17 @@ import hashlib
 import json
 import os
 import shutil
+import unicodedata
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from r3cnn.core.errors import UserError
 from r3cnn.data import SPLITS, annotation_file, image_folder
 from r3cnn.data.check import check
 from r3cnn.data.synthetic.shapes import generate
+from tests.r3cnn.data.test_headers import huge_png
 
 SHARED = Path(os.environ.get("R3CNN_SHARED", Path(__file__).parents[3].parent / "shared"))
 PARAMETERS = {"train": 8, "val": 2, "width": 96, "height": 64, "classes": 3, "seed": 0}
@@ -77,6 +80,87 @@ def test_a_sound_folder(sound):
         assert len(result["splits"][split]["warnings"]) == bool(bare)
     assert result["splits"]["train"]["crowd_count"] > 0
     assert result["splits"]["train"]["images_without_objects"] > 0
+
+
+def renamed(folder: Path, change) -> None:
+    """Change the file_name of each training image: `change` gives the name in the file, and on disk."""
+    content = load(folder, "train")
+    for image in content["images"]:
+        old = image_folder(folder, "train") / image["file_name"]
+        image["file_name"], there = change(image["file_name"])
+        new = image_folder(folder, "train") / there
+        new.parent.mkdir(parents=True, exist_ok=True)
+        old.rename(new)
+    save(folder, "train", content)
+
+
+FOUND = {
+    "sub folders": lambda name: (f"cam 1/{name}",) * 2,
+    "deeper": lambda name: (f"a/b/{name}",) * 2,
+    "a dot": lambda name: (f"./{name}", name),
+    "up and down": lambda name: (f"../train2017/{name}", name),
+    "umlauts": lambda name: (f"größe {name}",) * 2,
+}
+
+
+@pytest.mark.parametrize("case", FOUND)
+def test_what_mmdet_would_find_is_found(sound, folder, case):
+    renamed(folder, FOUND[case])
+    found, expected = (check(one)["splits"]["train"] for one in (folder, sound))
+    assert found["image_bytes"] == expected["image_bytes"]
+    assert found["image_count"] == expected["image_count"]
+
+
+def nfd(name: str) -> str:
+    return unicodedata.normalize("NFD", name)
+
+
+# What the annotations say, what is on disk, and what the message names.
+LOOKALIKES = {
+    "NFD on disk": (lambda n: (f"größe {n}", nfd(f"größe {n}")), "another Unicode form (NFD"),
+    "NFC on disk": (lambda n: (nfd(f"größe {n}"), f"größe {n}"), "another Unicode form (NFC"),
+    "capitals": (lambda n: (n.replace(".png", ".PNG"), n), "upper and lower case only"),
+    "both": (lambda n: (f"GRÖSSE{n}", nfd(f"grösse{n}")), "upper and lower case only"),
+    "in a sub folder": (lambda n: (f"a/É{n}", nfd(f"a/É{n}")), "another Unicode form"),
+    "codes": (lambda n: (f"my%20{n}", f"my {n}"), "without %-codes"),
+    "a folder that is not there": (lambda n: (f"images/1/{n}", n), "without images/1/"),
+    "backslashes": (lambda n: (f"a\\{n}", f"a/{n}"), "with / between folders"),
+}
+
+
+@pytest.mark.parametrize("case", LOOKALIKES)
+def test_a_name_that_looks_like_one_on_disk_is_said_so(folder, case):
+    change, words = LOOKALIKES[case]
+    renamed(folder, change)
+    message = complaint(folder)
+    assert "8 of 8 images of instances_train2017.json missing" in message
+    assert words in message
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_sizes_before_turning_are_named_before_anything_is_trained(folder, kind):
+    for image in load(folder, "train")["images"]:
+        path = image_folder(folder, "train") / image["file_name"]
+        exif = Image.Exif()
+        exif[0x0112] = 6
+        with Image.open(path) as picture:
+            picture.save(path, kind, exif=exif)
+    message = complaint(folder)
+    assert "000000000001.png: 64 x 96 pixels found, expected the annotation's 96 x 64" in message
+    assert "EXIF orientation (6)" in message
+
+
+def test_a_picture_of_another_size_or_too_many_pixels_is_named(folder):
+    first, second = (
+        image_folder(folder, split) / load(folder, split)["images"][1]["file_name"]
+        for split in SPLITS
+    )
+    Image.new("RGB", (30, 20)).save(second)
+    assert f"{second.name}: 30 x 20 pixels found, expected the annotation's 96" in complaint(folder)
+    first.write_bytes(huge_png(33_000))
+    message = complaint(folder)
+    assert f"{first.name}: 33000 x 33000 pixels found" in message
+    assert "make it smaller" in message
 
 
 @pytest.mark.skipif(not (SHARED / "coco-tiny").is_dir(), reason="no coco-tiny")

@@ -50,30 +50,6 @@ def test_the_line_leaves_the_package_to_the_working_folder(tmp_path):
     assert Path(found[1]).resolve() == tmp_path / "r3cnn" / "__init__.py", found[2]
 
 
-def test_a_spawned_worker_has_them(tmp_path):
-    script = tmp_path / "script.py"
-    script.write_text(
-        "import multiprocessing\n"
-        "def where():\n"
-        "    import mmcv._ext\n"
-        "    print(mmcv._ext.__file__, flush=True)\n"
-        "if __name__ == '__main__':\n"
-        "    import r3cnn\n"
-        "    context = multiprocessing.get_context('spawn')\n"
-        "    worker = context.Process(target=where)\n"
-        "    worker.start()\n"
-        "    worker.join()\n"
-    )
-    sitecustomize = tmp_path / "site"  # as the installed .pth file does
-    sitecustomize.mkdir()
-    (sitecustomize / "sitecustomize.py").write_text(PTH)
-    done = subprocess.run(
-        [sys.executable, str(script)], cwd=tmp_path, capture_output=True, text=True, check=False,
-        env={**os.environ, "PYTHONPATH": f"{sitecustomize}{os.pathsep}{CHECKOUT}", "R3CNN_OPS": "plain"},
-    )  # fmt: skip
-    assert done.stdout.strip() == str(SUBSTITUTE), done.stderr
-
-
 MMDET = "import mmdet.structures.mask"  # catches ImportError, and would go on without operators
 COMMAND = "from r3cnn.cli.main import main; main(['doctor'])"
 
@@ -113,6 +89,15 @@ def test_an_unknown_back_end_is_refused_before_a_compiled_one_is_found(tmp_path)
     code = "import r3cnn, sys; print(type(sys.meta_path[0]).__name__)"
     assert python(code, tmp_path, "compield")[1] == "OperatorFinder"
     assert python(code, tmp_path, "compiled")[1] != "OperatorFinder"
+
+
+def test_mmdet_that_came_first_and_found_nothing_is_named(bare):
+    """Its stubs stay: better said at once than by the first mask that is cropped."""
+    none = "import sys; sys.meta_path[:] = [f for f in sys.meta_path if 'Operator' not in repr(f)]"
+    code = f"{none}; {MMDET}; import r3cnn"
+    rc, _, error = python(code, bare.parent, "", f"{bare}{os.pathsep}{CHECKOUT}")
+    assert rc == 1
+    assert error.splitlines()[-1].startswith("ImportError: mmdet was imported before r3cnn")
 
 
 def test_what_is_compiled_but_does_not_load_is_named(bare):
