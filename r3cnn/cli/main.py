@@ -15,7 +15,7 @@ from .pretrain import pretrain
 from .report import report
 from .runs import doctor, estimate, sources, status, verify_kept
 from .training import convert, resolve, reuse, train, weights
-from .use import export, show
+from .use import export, results, show
 
 
 class Group(click.Group):
@@ -67,6 +67,7 @@ COMMANDS = (
     measure,
     report,
     show,
+    results,
     export,
     convert,
     status,

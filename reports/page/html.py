@@ -16,6 +16,7 @@ from ..claims.judge import Judged, judge, rule_of, write_claims
 from ..claims.spec import Claims
 from ..figures.anatomy import errors_over_loops
 from ..figures.charts import Chart, build_charts, write_charts
+from ..figures.cost import ap_over_cost
 from ..figures.curves import histogram_series, learning_series
 from ..figures.figure2 import Figure2, figure2_data, write_figure2
 from ..figures.lines import LineChart
@@ -154,6 +155,7 @@ def build_report(
             ap_over_iou(results, setting),
             gain_over_iou(spec, results, setting),
             errors_over_loops(results, setting),
+            ap_over_cost(results, setting),
         ),
     )
 
