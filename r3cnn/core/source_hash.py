@@ -31,6 +31,7 @@ QUIET = {
     "core.provenance",
     "core.schema",
     "core.source_hash",
+    "data.serialised",
     "training.lease",
     "training.log",
     "training.stopping",
