@@ -19,6 +19,10 @@ NEEDED = {"what": str, "against": str, "ratio": (int, float)}
 BESIDE = (*NEEDED, "aim", "cpu_ratio", "times", "measured")
 
 
+class LeftOut(UserError):
+    """Why a row cannot be measured on this machine."""
+
+
 def read(path: Path) -> dict:
     """{"rows": {name: row}} of an earlier run; no rows where there is no file. Raises UserError."""
     if not path.is_file():

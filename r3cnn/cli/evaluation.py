@@ -1,10 +1,14 @@
 """Commands that evaluate trained weights."""
 
+import logging
+import sys
 from pathlib import Path
 
 import click
 
-from .common import FILE, Loops, entry_of
+from .common import FILE, LAUNCHER, Loops, entry_of
+
+log = logging.getLogger(__name__)
 
 
 @click.command(cls=Loops)
@@ -14,16 +18,38 @@ from .common import FILE, Loops, entry_of
     "--loops", required=True, multiple=True, type=click.IntRange(min=1), help="Every L_e wanted."
 )
 @click.option("--out", required=True, type=FILE, help="Parquet file to write.")
-def predict(config: Path, checkpoint: Path, loops: tuple[int, ...], out: Path) -> None:
-    """Predict the validation images once for every L_e.
+@click.option(
+    "--state", type=FILE, help="Folder that survives a stop: the images predicted so far."
+)
+@LAUNCHER
+def predict(
+    config: Path,
+    checkpoint: Path,
+    loops: tuple[int, ...],
+    out: Path,
+    state: Path | None,
+    launcher: str,
+) -> None:
+    """Predict the validation images once for every L_e; several processes share the images.
+
+    With --state, exit code 85 means: a signal came (SIGTERM, SIGUSR1), run the same command again.
 
     \b
     Example: python -m r3cnn predict --config c.py --checkpoint checkpoint.pth --loops 1 2 3 --out p.parquet
     """
+    from ..training.stopping import TO_BE_CONTINUED, StopRequest
+
+    stop = StopRequest()
+    if state is not None:
+        stop.listen()  # before the imports below, which take seconds: a signal must not be lost
     from ..config.load import load_config
     from ..evaluation.predict import predict as run
+    from ..training import distributed
 
-    run(load_config(config), checkpoint, loops, out)
+    distributed.start(launcher)
+    if not run(load_config(config), checkpoint, loops, out, state, lambda: bool(stop)):
+        log.warning("a signal came; run the same command to go on")
+        sys.exit(TO_BE_CONTINUED)
 
 
 @click.command()

@@ -128,6 +128,11 @@ class RunFolder:
         return self.path / "claims.json"
 
     @property
+    def settings(self) -> Path:
+        """What the last run was told by --config, and the trainings of its catalogue."""
+        return self.path / "settings.json"
+
+    @property
     def report(self) -> Path:
         """The folder of the report."""
         return self.path / "report"
@@ -148,6 +153,10 @@ class RunFolder:
     def state(self, id_: str, seed: int | str) -> Path:
         """What survives a stop of a training; holds a StateFolder for each config."""
         return self.path / "state" / id_ / f"seed{seed}"
+
+    def prediction_state(self, id_: str, seed: int | str) -> Path:
+        """What survives a stop of a prediction: the images that it has."""
+        return self.path / "state" / id_ / f"seed{seed}.predictions"
 
     def predictions(self, id_: str, seed: int | str) -> Path:
         """The detections of a training, every L_e in one file."""

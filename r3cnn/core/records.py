@@ -76,7 +76,13 @@ class Split(TypedDict, total=False):
     sha256: str
     image_count: int
     image_bytes: int
+    annotation_count: int
+    object_count: int
+    crowd_count: int
     images_without_objects: int
+    trained_images: int  # of train: those that mmdet's data set holds
+    left_out: dict[str, int]  # reason -> how many annotations or images
+    warnings: list[str]
 
 
 class Data(TypedDict, total=False):
@@ -86,6 +92,18 @@ class Data(TypedDict, total=False):
     generated: bool
     classes: list[str]
     splits: dict[str, Split]
+
+
+class Settings(TypedDict, total=False):
+    """settings.json: the keys of --config that were given, and the ids of the catalogue."""
+
+    scale: str
+    data: str
+    catalogue: str
+    backbone: str
+    results: str
+    seeds: str
+    trainings: list[str]
 
 
 class Attempt(Provenance, total=False):

@@ -13,6 +13,7 @@ from pycocotools import mask as rle
 
 from ..data.masks import run_lengths
 from .bootstrap import Matches
+from .metrics import ids_of
 from .predictions import runs
 
 IOU_THRESHOLDS = np.linspace(0.5, 0.95, 10)
@@ -44,8 +45,7 @@ class Objects:
 
 def matches(content: dict, table: pa.Table, kind: str) -> list[Matches]:
     """The matches of each category, by rising id. content: COCO annotations; kind: "bbox" or "segm"."""
-    images = np.unique([one["id"] for one in content["images"]])
-    categories = np.unique([one["id"] for one in content["categories"]])
+    images, categories = ids_of(content["images"]), ids_of(content["categories"])
     truth = _known(_truth(content, kind), images, categories)
     found = _known(_found(table, kind), images, categories)
     order = np.lexsort((-found.score, found.image, found.category))  # stable

@@ -33,11 +33,17 @@ def numbers_of(run: hotcoco.COCOeval) -> dict[str, float | None]:
 
 def hotcoco_run(content: dict, table: pa.Table, kind: str) -> hotcoco.COCOeval:
     """hotcoco's evaluation, which has run; its categories are in the order of their ids."""
+    images, categories = ids_of(content["images"]), ids_of(content["categories"])
     # a dataset that is made so has nothing to read, and says nothing
-    truth = hotcoco.COCO({key: content[key] for key in ("images", "categories", "annotations")})
+    truth = hotcoco.COCO(_bare(content, images, categories, kind))
+    known = np.isin(table.column("image_id").to_numpy(), images)
+    known &= np.isin(table.column("category_id").to_numpy(), categories)
+    table = table.filter(pa.array(known))
     columns = {
         name: table.column(name).to_numpy() for name in table.column_names if name != "mask_counts"
     }
+    columns["image_id"] = np.searchsorted(images, columns["image_id"]) + 1
+    columns["category_id"] = np.searchsorted(categories, columns["category_id"]) + 1
     if kind == "bbox":
         names = ("image_id", "x", "y", "width", "height", "score", "category_id")
         found = truth.load_res(np.stack([columns[name] for name in names], 1).astype(float))
@@ -50,6 +56,42 @@ def hotcoco_run(content: dict, table: pa.Table, kind: str) -> hotcoco.COCOeval:
         run = hotcoco.COCOeval(truth, found, kind)
         run.run()
     return run
+
+
+def ids_of(entries: Sequence[dict]) -> np.ndarray:
+    """The ids of images or categories in rising order, as whole numbers of 64 bits."""
+    return np.unique(np.array([one["id"] for one in entries], dtype=np.int64))
+
+
+def _bare(content: dict, images: np.ndarray, categories: np.ndarray, kind: str) -> dict:
+    """What the metric reads of annotations, and nothing else; ids are places in the sorted ids, from 1.
+
+    hotcoco stops at a field of another type than it knows, whether it needs it or not, and at a negative
+    id; boxes reach it beside their ids as float64, which has 53 bits.
+    """
+    sizes = {one["id"]: (one["height"], one["width"]) for one in content["images"]}
+    place = {
+        name: {int(id_): i for i, id_ in enumerate(ids, 1)}
+        for name, ids in (("image_id", images), ("category_id", categories))
+    }
+    shape = "bbox" if kind == "bbox" else "segmentation"
+    return {
+        "images": [
+            {"id": i, "height": sizes[id_][0], "width": sizes[id_][1]}
+            for id_, i in place["image_id"].items()
+        ],
+        "categories": [{"id": i, "name": str(i)} for i in place["category_id"].values()],
+        "annotations": [
+            {
+                "id": i,
+                **{name: place[name][one[name]] for name in place},
+                "area": one["area"],
+                "iscrowd": int(bool(one.get("iscrowd"))),
+                shape: one[shape],
+            }
+            for i, one in enumerate(content["annotations"], 1)
+        ],
+    }
 
 
 def pycocotools_metrics(

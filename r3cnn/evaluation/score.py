@@ -14,12 +14,13 @@ from ..core.layout import errors_of, resamples_of
 from ..core.records import CONFUSION_SCORE, KINDS, SCORED
 from ..core.source_hash import source_hash
 from ..data.annotations import read as read_annotations
+from ..data.content import require_sound
 from .bootstrap import Matches, draw, metrics_by_box_area, resampled_metrics, write_resamples
 from .coco_results import read_results
 from .errors import class_names, what_went_wrong
 from .matching import matches
 from .metrics import hotcoco_run, numbers_of, pycocotools_metrics, require_equal
-from .predictions import read_predictions
+from .predictions import read_predictions, require_known
 
 log = logging.getLogger(__name__)
 JSON = ".json"  # of COCO's results; what predict writes is Parquet
@@ -36,7 +37,7 @@ def score(
     tool's results in COCO's format (.json); `more`: further files of those.
     """
     tables, facts, content, checksum = _read(predictions, loops, annotations, more)
-    images = len({one["id"] for one in content["images"]})
+    images = len(content["images"])
     weights, resampled = draw(images), {}
     identity = {"training": facts["training"], "loops": loops, "seed": facts["seed"]}
     result = dict(identity)
@@ -72,6 +73,7 @@ def _read(
     """Detections by kind, None where another tool has none; facts of their run; annotations and their SHA-256."""
     if predictions.suffix == JSON:
         content, checksum = read_annotations(annotations, whole=True)
+        require_sound(annotations, content, scored=True)
         files = [predictions, *more]
         tables = {
             kind: table if len(table) else None
@@ -97,6 +99,8 @@ def _read(
             f"{annotations}: sha256 {checksum[:12]}..., but {predictions} was made for {made_for[:12]}...; "
             "score it against the annotations it was made for, or predict again"
         )
+    require_sound(annotations, content, scored=True)
+    require_known(predictions, table, annotations, content)
     return dict.fromkeys(KINDS, table), facts, content, checksum
 
 
@@ -109,7 +113,7 @@ def _checked(
     scale: str | None,
 ) -> dict[str, float | None]:
     """All metrics of a kind. Raises UserError where two ways of scoring disagree."""
-    images = len({one["id"] for one in content["images"]})
+    images = len(content["images"])
     by_box = metrics_by_box_area(matched, images)
     found = numbers_of(run) | {name: _or_none(values[0]) for name, values in by_box.items()}
     once = resampled_metrics(matched, np.ones((images, 1), dtype=np.int32))

@@ -12,12 +12,17 @@ HEADS = ("bbox_head", "mask_head", "mask_iou_head", "bbox_roi_extractor", "mask_
 
 
 def parameters(cfg: Config) -> dict:
-    """Parameters in total, trainable, and of each module; counted on the meta device, without memory."""
+    """Parameters in total, trainable, and of each module, and H, the number of box heads.
+
+    Counted on the meta device, without memory.
+    """
     detector = build_detector(cfg, "meta")
+    box_heads = detector.roi_head.bbox_head
     return {
         "total": _count(detector),
         "trainable": _count(detector, trainable=True),
         "modules": {name: _count(module) for name, module in modules_of(detector).items()},
+        "heads": len(box_heads) if isinstance(box_heads, nn.ModuleList) else 1,
     }
 
 

@@ -3,7 +3,7 @@
 import logging
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import pandas as pd
 from r3cnn.core.errors import UserError
 from r3cnn.core.files import read_json
 from r3cnn.core.layout import RunFolder
-from r3cnn.core.records import HISTOGRAM_COLUMNS, KINDS
+from r3cnn.core.records import HISTOGRAM_COLUMNS, KINDS, Settings
 
 from .resamples import Key, Resamples, load_resamples
 
@@ -40,6 +40,7 @@ class Results:
     data: data.json, or None.
     resamples: (training, seed, loops) -> the metrics on resampled images, where a file is.
     catalogue: the user's own, which commands must name.
+    settings: settings.json; {} for a folder that an earlier version made.
     """
 
     folder: Path
@@ -50,6 +51,7 @@ class Results:
     data: dict[str, Any] | None
     resamples: dict[Key, Resamples]
     catalogue: str | None = None
+    settings: Settings = field(default_factory=Settings)
 
     @property
     def name(self) -> str:
@@ -104,8 +106,18 @@ def load_results(folder: Path, catalogue: str | None = None) -> Results:
     manifests = _manifests(folder)
     _refuse_other_data(folder, manifests, data)
     _log.info("%s: %d values, %d trainings", folder, len(frame), len(manifests))
-    resamples = load_resamples(folder, score_provenance)
-    return Results(folder, frame, manifests, score_provenance, measured, data, resamples, catalogue)
+    settings: Settings = read_json(run.settings) if run.settings.is_file() else {}
+    return Results(
+        folder,
+        frame,
+        manifests,
+        score_provenance,
+        measured,
+        data,
+        load_resamples(folder, score_provenance),
+        catalogue or settings.get("catalogue"),
+        settings,
+    )
 
 
 def load_histogram(folder: Path, training: str) -> tuple[pd.DataFrame, list[int]] | None:

@@ -13,7 +13,7 @@ OPTIONS = {
     "train": ["config", "out", "state"],
     "weights": ["config", "source", "sha256", "out"],
     "reuse": ["config", "trained", "out"],
-    "predict": ["config", "checkpoint", "loops", "out"],
+    "predict": ["config", "checkpoint", "loops", "out", "state"],
     "score": ["predictions", "loops", "annotations", "out"],
     "measure": ["training", "catalogue", "config", "checkpoint", "loops", "out"],
 }

@@ -17,10 +17,12 @@ rule score:
         "<benchmarks>/score/{id}.seed{seed}.loops{loops}.tsv"
     conda:
         "../../environment.yml"
+    resources:
+        launch="",  # what stands before the command; the profile for Slurm sets it
     params:
-        annotations=f"{DATA}/annotations/instances_val2017.json",
+        annotations=lambda wildcards: f"{DATA}/annotations/instances_val2017.json",
     message:
         "Score {wildcards.id}, seed {wildcards.seed}, L_e = {wildcards.loops}"
     shell:
-        "python -m r3cnn score --predictions {input.predictions} --loops {wildcards.loops}"
-        " --annotations {params.annotations:q} --out {output.score} > {log} 2>&1"
+        "{resources.launch} python -m r3cnn score --predictions {input.predictions:q} --loops {wildcards.loops}"
+        " --annotations {params.annotations:q} --out {output.score:q} > {log:q} 2>&1"

@@ -15,7 +15,7 @@ from pycocotools.cocoeval import COCOeval
 
 from r3cnn.core.errors import UserError
 from r3cnn.core.files import sha256_of
-from r3cnn.core.records import BY_BOX_AREA, IOU_PERCENT, SCORED
+from r3cnn.core.records import BY_BOX_AREA, IOU_PERCENT, METRICS, SCORED
 from r3cnn.evaluation.predictions import SCHEMA
 from r3cnn.evaluation.score import score
 from tests.r3cnn.reference import at_iou, summarised
@@ -255,6 +255,69 @@ def test_it_carries_the_predictions_facts(annotations, tmp_path):
     assert provenance["annotations_sha256"] == sha256_of(annotations)
 
 
+# ------------------------------------------------------------ what pycocotools never reads, and ids
+
+FIELDS = {
+    "images": {"date_captured": 0, "license": None, "flickr_url": [1], "coco_url": {}, "extra": 1e400},
+    "annotations": {"attributes": "none", "score": "high", "keypoints": 3, "ignore": "yes",
+                    "num_keypoints": None, "lhrs": []},
+    "categories": {"supercategory": None, "skeleton": 1, "keypoints": "none", "color": 3},
+    "info": {"year": "unknown", "version": 1.0, "contributor": None},
+    "licenses": {"id": "none", "name": 3},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("section", FIELDS)
+def test_fields_that_the_metric_does_not_need(annotations, tmp_path, section):
+    content = json.loads(annotations.read_text())
+    if section == "info":
+        content["info"] = 7
+    elif section == "licenses":
+        content["licenses"] = FIELDS[section]
+    else:
+        for one in content[section]:
+            one.update(FIELDS[section])
+    path = tmp_path / "val.json"
+    path.write_text(json.dumps(content))
+    rows = imperfect(loaded(annotations))
+    one = result(write(tmp_path / "p.parquet", rows), 3, path)
+    other = result(tmp_path / "p.parquet", 3, annotations)
+    assert (one["bbox"], one["segm"]) == (other["bbox"], other["segm"])
+
+
+IDS = {
+    "large": lambda id_: 2**62 + id_,
+    "the largest": lambda id_: 2**63 - 1000 + id_ % 1000,
+    "negative": lambda id_: id_ - 3,
+    "the smallest": lambda id_: -(2**63) + id_,
+    "in another order": lambda id_: 10**6 - id_,
+}
+
+
+@pytest.mark.parametrize("kind", IDS)
+def test_ids_are_carried_exactly(annotations, tmp_path, kind):
+    """float64 cannot tell the large ones apart; the ids of annotations stay above 0."""
+    new = IDS[kind]
+    content = json.loads(annotations.read_text())
+    rows = imperfect(loaded(annotations))
+    for section, key in (("images", "image_id"), ("categories", "category_id")):
+        for one in content[section]:
+            one["id"] = new(one["id"])
+        for one in [*content["annotations"], *rows]:
+            one[key] = new(one[key])
+    if new(1) > 2**53:
+        for one in content["annotations"]:
+            one["id"] = new(one["id"])
+    path = tmp_path / "val.json"
+    path.write_text(json.dumps(content))
+    found = result(write(tmp_path / "p.parquet", rows), 3, path)
+    truth = loaded(path)
+    for task in ("bbox", "segm"):
+        values = [-1 if found[task][name] is None else found[task][name] for name in METRICS]
+        assert values == pytest.approx(pycocotools(truth, rows, task), abs=1e-12)
+        assert found[task]["AP"] > 0.05
+
+
 # -------------------------------------------------------------------------- what is refused
 
 
@@ -332,3 +395,50 @@ def test_annotations_that_are_no_annotations(tmp_path, content, cause):
     message = refused(path, broken)
     assert message.startswith(f"{broken}: ")
     assert cause in message
+
+
+@pytest.mark.parametrize(("key", "value"), [("image_id", 77), ("category_id", 2**62)])
+def test_detections_of_other_data(annotations, tmp_path, key, value):
+    rows = imperfect(loaded(annotations))
+    rows[0][key] = value
+    path = write(tmp_path / "p.parquet", rows)
+    message = refused(path, annotations)
+    assert message.startswith(f"{path}: {key} {value} found, expected those of {annotations}; ")
+    assert message.endswith("predict again")
+
+
+@pytest.mark.parametrize(
+    ("change", "part"),
+    [
+        ({"mask_counts": b"PP"}, "counts are cut off"),
+        ({"mask_counts": b"0"}, "an RLE of 0 pixels found"),
+        ({"mask_height": 3}, "pixels found, expected"),
+        ({"mask_height": 160, "mask_width": 128}, "an RLE of size [160, 128] found, expected [128, 160]"),
+    ],
+)  # fmt: skip
+def test_masks_that_pycocotools_would_never_end_with(annotations, tmp_path, change, part):
+    rows = imperfect(loaded(annotations))
+    rows[0].update(change)
+    path = write(tmp_path / "p.parquet", rows)
+    message = refused(path, annotations)
+    assert message.startswith(f"{path}: a mask in image {rows[0]['image_id']}: ")
+    assert part in message
+
+
+@pytest.mark.parametrize(
+    ("spoil", "part"),
+    [
+        (lambda one: one.update(image_id=77), "image_id 77 found"),
+        (lambda one: one.update(segmentation={"size": [128, 160], "counts": "PP"}), "cut off"),
+        (lambda one: one.update(segmentation=[[1, 1, 2e8, 3e8, 5, 5]]), "a point at 200000000.0"),
+        (lambda one: one.update(segmentation=[]), "no polygon found"),
+    ],
+)
+def test_annotations_that_were_not_checked(annotations, tmp_path, spoil, part):
+    content = json.loads(annotations.read_text())
+    spoil(content["annotations"][0])
+    path = tmp_path / "val.json"
+    path.write_text(json.dumps(content))
+    message = refused(write(tmp_path / "p.parquet", []), path)
+    assert message.startswith(f"{path}: annotation {content['annotations'][0]['id']}: ")
+    assert part in message
