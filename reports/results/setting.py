@@ -2,7 +2,7 @@
 
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -26,6 +26,7 @@ class Setting:
 
     comparable: the APs may be judged against the paper's (scale `paper` on COCO 2017).
     meaningless: some result is of scale `smoke`.
+    warnings: what `data check` says of each split: above all, what of it is left out.
     """
 
     scale: str
@@ -34,6 +35,7 @@ class Setting:
     seeds: str
     comparable: bool
     meaningless: bool
+    warnings: tuple[str, ...] = ()
 
     @property
     def meaning(self) -> str:
@@ -79,6 +81,7 @@ def setting_of(results: Results) -> Setting:
         seeds=", ".join(map(str, sorted(seeds))) or "none",
         comparable=scales == {"paper"} and _is_coco(results),
         meaningless="smoke" in scales,
+        warnings=tuple(_warnings(results)),
     )
 
 
@@ -180,3 +183,8 @@ def _is_coco(results: Results) -> bool:
         and len(data.get("classes") or []) == _COCO_CLASSES
         and val.get("image_count") == _COCO_VAL_IMAGES
     )
+
+
+def _warnings(results: Results) -> Iterator[str]:
+    for split, entry in ((results.data or {}).get("splits") or {}).items():
+        yield from (f"{split}: {line}" for line in entry.get("warnings") or ())

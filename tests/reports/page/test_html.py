@@ -96,6 +96,16 @@ def test_the_banner_counts_the_papers_evaluations(run: ResultFolder) -> None:
     assert f'<code class="command">{command}</code>' in text
 
 
+def test_what_the_check_of_the_data_said_is_shown(run: ResultFolder) -> None:
+    assert "data-warnings" not in page(run)
+    line = "6 of 18 annotations are left out of the training: their box <is> outside (1, 4)"
+    splits = {"train": {"sha256": "train-checksum", "image_count": 48, "warnings": [line]}}
+    run.data(splits=splits | {"val": {"sha256": "val-checksum", "warnings": []}})
+    text = page(run)
+    assert "What the check of the data says (1)" in text
+    assert f"<li>train: {line.replace('<is>', '&lt;is&gt;')}</li>" in text
+
+
 def test_provenance(run: ResultFolder) -> None:
     text = page(run)
     rows = dict(re.findall(r'<tr id="provenance-(\w+)-seed0">(.*?)</tr>', text, re.DOTALL))
