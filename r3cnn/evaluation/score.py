@@ -41,7 +41,7 @@ def score(
     tool's results in COCO's format (.json); `more`: further files of those.
     """
     tables, facts, content, checksum = _read(predictions, loops, annotations, more)
-    images = len({one["id"] for one in content["images"]})
+    images = len(content["images"])
     weights, resampled, checked = draw(images), {}, {}
     identity = {"training": facts["training"], "loops": loops, "seed": facts["seed"]}
     result = dict(identity)
@@ -119,7 +119,7 @@ def _checked(
     kind: str,
 ) -> dict[str, float | None]:
     """All metrics of a kind. Raises UserError where two ways of scoring disagree."""
-    images = len({one["id"] for one in content["images"]})
+    images = len(content["images"])
     by_box = metrics_by_box_area(matched, images)
     found = numbers_of(run) | {name: _or_none(values[0]) for name, values in by_box.items()}
     once = resampled_metrics(matched, np.ones((images, 1), dtype=np.int32))
