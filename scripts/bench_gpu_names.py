@@ -51,7 +51,9 @@ def names(python: str) -> set[str]:
 
 def pins(wanted: Iterable[str]) -> list[str]:
     """The names with their versions. Raises SystemExit where one has none."""
-    known = dict(re.findall(r"^(\S+)==(\S+)$", CONSTRAINTS.read_text(), re.MULTILINE))
+    known = dict(
+        re.findall(r"^(\S+)==(\S+)$", CONSTRAINTS.read_text(encoding="utf-8"), re.MULTILINE)
+    )
     missing = sorted(set(wanted) - known.keys())
     if missing:
         sys.exit(f"error: {CONSTRAINTS}: {missing[0]}: no version, expected one; add it")

@@ -14,7 +14,7 @@ lock() {
 
 # Each package is a line `name==version \`, then indented lines with hashes.
 without_torch() { awk '/^[^ ]/ { kept = !/^(torch|torchvision|triton|nvidia-[^=]*|cuda-[^=]*)==/ } kept'; }
-build_tools() { awk '/^[^ ]/ { kept = /^(setuptools|wheel|packaging)==/ } kept'; }
+build_tools() { awk '/^[^ ]/ { kept = /^(pip|setuptools|wheel|packaging)==/ } kept'; }
 
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

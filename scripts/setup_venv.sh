@@ -62,11 +62,12 @@ case ${CUDA:-} in "" | cpu | cu[0-9]* | rocm[0-9]*) ;; *) fail "CUDA=$CUDA: expe
 say "the packages of requirements.lock"
 # What version 0.1 installed; the files of opencv-python lie where those of its headless build do.
 pip uninstall --yes imaug opencv-python 2>/dev/null || true
+# Among them a pip that needs half the time of those that come with Python.
 pip install --require-hashes --no-deps -r "$root/requirements-build.lock"
 # Without torch mmcv is built without operators. A wheel that pip kept may have some.
 pip cache remove onedl_mmcv 2>/dev/null || true
 export MMCV_WITH_OPS=0
-# Python compiles what it imports; compiling all of it takes half of the set-up's time.
+# Python compiles what it imports; to compile all of it now takes longer.
 export PIP_NO_COMPILE="${PIP_NO_COMPILE:-1}"
 pip install --require-hashes --no-deps --no-build-isolation -r "$root/requirements.lock"
 say "torch (the largest download)"

@@ -27,7 +27,8 @@ go_on_later() {
     # KILL: an interrupted Snakemake cancels its jobs, a terminated one waits for them
     kill -KILL "$running"
     # Slurm ends this shell while it sleeps; an exit would end the job instead.
-    scontrol requeue "$SLURM_JOB_ID" && sleep 300
+    until scontrol requeue "$SLURM_JOB_ID"; do sleep 10; done # the controller may be away
+    sleep 300
     exit 1
 }
 trap go_on_later USR1

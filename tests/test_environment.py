@@ -123,7 +123,7 @@ def test_the_lock_knows_the_files_of_every_python():
 
 def test_what_is_built_with_comes_first_in_the_same_versions():
     lock, build = locked("requirements.lock"), locked("requirements-build.lock")
-    assert names_of(list(build)) == {"setuptools", "wheel", "packaging"}
+    assert names_of(list(build)) == {"pip", "setuptools", "wheel", "packaging"}
     assert build == {package: lock[package] for package in build}
 
 

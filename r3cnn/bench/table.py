@@ -73,7 +73,7 @@ def _commit(path: Path) -> str | None:
 
 def _git(*arguments: str) -> str:
     command = ["git", "-C", str(PACKAGE), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return subprocess.run(command, capture_output=True, encoding="utf-8", check=True).stdout
 
 
 def render(content: dict) -> str:

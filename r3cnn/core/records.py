@@ -208,8 +208,8 @@ class Errors(TypedDict):
     loops: int
     classes: list[str]
     confusion_score: float
-    bbox: KindErrors
-    segm: KindErrors
+    bbox: KindErrors | None
+    segm: KindErrors | None
 
 
 class Measurement(Provenance, total=False):
@@ -218,6 +218,7 @@ class Measurement(Provenance, total=False):
     training: str
     parameters: dict[str, Any]
     checkpoint: dict[str, int]
+    multiply_adds: dict[str, dict[str, Any]]  # by L_e: total, and by module
     memory: dict[str, Any]
     speed: dict[str, dict[str, Any]]
     alone: bool

@@ -42,7 +42,7 @@ class MapConv2d(nn.Conv2d):
         return map_conv(x, self.weight, self.bias)
 
     def as_written(self, x: Tensor) -> bool:
-        """Whether these maps are convolved as it is written: asked for, off a CPU, without RoIs, under autocast."""
+        """Whether these maps are convolved as it is written: asked for, off a CPU, no RoIs, or autocast."""
         direct = x.device.type != "cpu" if self.direct is None else self.direct
         return direct or len(x) == 0 or torch.is_autocast_enabled(x.device.type)
 

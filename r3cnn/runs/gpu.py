@@ -93,7 +93,9 @@ def capability_by_driver() -> tuple[int, int] | None:
     """The lowest compute capability of the cards, asked of the driver; None where it does not say."""
     command = ["nvidia-smi", "--query-gpu=compute_cap", "--format=csv,noheader"]
     try:
-        said = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30)
+        said = subprocess.run(
+            command, capture_output=True, encoding="utf-8", check=True, timeout=30
+        )
     except (OSError, subprocess.SubprocessError):
         return None
     found = re.findall(r"^(\d+)\.(\d+)$", said.stdout, re.MULTILINE)

@@ -39,7 +39,7 @@ def errors_over_loops(results: Results, setting: Setting) -> LineChart:
     return LineChart(
         ERRORS_OVER_LOOPS,
         "Errors over loops",
-        "Points of AP50 that would be gained if there were no errors of a kind, by loops in evaluation, for what was "
+        "Points of AP50 that would be gained without the errors of a kind, by loops in evaluation, for what was "
         "evaluated with several (TIDE: a detection is right from IoU 0.5 and background up to 0.1). Below are the "
         "numbers of all evaluations, with counts of errors: means over the seeds, not resampled.",
         points(rows, columns),
@@ -64,13 +64,16 @@ def _of_seeds(
     for kind in KINDS if files else ():
         found = []
         for path, content in files:
+            if kind in content and content[kind] is None:
+                continue  # another tool's results, without boxes or without masks
             tide = (content.get(kind) or {}).get("tide") or {}
             if not all({*TIDE} <= {*(tide.get(part) or {})} for part in ("gain", "count")):
                 raise UserError(
                     f"{path}: {kind}.tide: expected gain and count of {', '.join(TIDE)}; score again"
                 )
             found.append(tide)
-        yield kind, found
+        if found:
+            yield kind, found
 
 
 def _mean(found: list[dict[str, Any]], part: str, name: str) -> float:

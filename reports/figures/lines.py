@@ -1,5 +1,6 @@
 """Charts of lines with bands in a grid of panels: their data, and their drawing."""
 
+import functools
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,13 +11,15 @@ from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from .. import own_file
 from ..results.setting import Setting
 
-COLUMNS = 3
-WIDTH, PANEL_HEIGHT, KEY_HEIGHT = 10.0, 2.6, 0.5  # inches; the page shows 100 pixels an inch
-MOST_PANELS = 30
+COLUMNS, MOST_PANELS = 3, 30
+WIDTH, PANEL_HEIGHT, KEY_HEIGHT = 10.0, 2.6, 0.25  # inches; the page shows 100 pixels an inch
+KEY_LETTERS = 110  # that fit beside one another in a key, with 8 for the line of each entry
+MOST_TICKS = 6
 # Okabe and Ito's colours: told apart with any colour vision.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#777777")
 DASHES = ("-", "--")
@@ -27,9 +30,9 @@ _STYLE = own_file("style.mplstyle")
 class LineChart:
     """Lines over x, one panel a group.
 
-    frame: the data, a line a point; low and high, where there are such columns, are 95 % intervals. panel, colour
-    and dash: the columns whose values choose the panel, the colour and the dash of a line; x and y: those drawn.
-    zero: whether a line at 0 matters; several: whether a panel needs two values of x at least.
+    frame: the data, a line a point; low and high, where there are such columns, are 95 % intervals. x and y: the
+    columns that are drawn, and their labels. panel, colour and dash: the columns whose values choose those of a
+    line. zero: whether a line at 0 matters; several: whether a panel needs two values of x at least.
     """
 
     name: str
@@ -42,12 +45,11 @@ class LineChart:
     panel: str
     colour: str
     dash: str
-    told: str = ""
     zero: bool = False
     several: bool = False
     ranks: str = ""
 
-    @property
+    @functools.cached_property
     def drawn(self) -> pd.DataFrame:
         """The points that are drawn: those of the first panels, with a value."""
         there = self.frame.dropna(subset=[self.y[0]])
@@ -58,10 +60,10 @@ class LineChart:
     @property
     def summary(self) -> str:
         """The chart in a sentence, for those who cannot see it."""
-        panels = self.drawn[self.panel].nunique()
-        if not panels:
-            return f"{self.title}: nothing has run."
-        return f"{self.title}: {panels} panel{'s' * (panels > 1)}. {self.told}".strip()
+        panels = self.drawn[self.panel].unique()
+        if not len(panels):
+            return f"{self.title}: nothing to draw."
+        return f"{self.title}, {self.y[1]} over {self.x[1]}: {', '.join(map(str, panels))}."
 
     @property
     def lines(self) -> list[list[str]]:
@@ -71,8 +73,8 @@ class LineChart:
     @property
     def size(self) -> tuple[int, int]:
         """Width and height in pixels."""
-        rows = max(1, -(-self.drawn[self.panel].nunique() // COLUMNS))
-        return int(WIDTH * 100), round((rows * PANEL_HEIGHT + KEY_HEIGHT) * 100)
+        key = 1 + -(-len(self._key) // self._key_columns)
+        return int(WIDTH * 100), round((self._grid[0] * PANEL_HEIGHT + key * KEY_HEIGHT) * 100)
 
     def svg(self) -> bytes:
         """The drawing; the same data gives the same bytes."""
@@ -80,78 +82,85 @@ class LineChart:
         with style.context(_STYLE, after_reset=True):
             figure = Figure(figsize=tuple(side / 100 for side in self.size), layout="constrained")
             FigureCanvasAgg(figure)
+            grid = list(figure.subplots(*self._grid, squeeze=False, sharey=not self.zero).flat)
             groups = list(self.drawn.groupby(self.panel, sort=False))
-            rows = max(1, -(-len(groups) // COLUMNS))
-            grid = figure.subplots(rows, COLUMNS, squeeze=False, sharey=not self.zero).flat
-            looks = self._looks()
             for ax, (title, frame) in zip(grid, groups, strict=False):
-                self._draw(ax, str(title), frame, looks)
-            for ax in list(grid)[len(groups) :] if groups else list(grid):
+                self._draw(ax, str(title), frame)
+            for ax in grid[len(groups) :]:
                 ax.set_axis_off()
-            self._key(figure, looks)
+            if self._key:
+                figure.legend(
+                    [Line2D([], [], color=colour, linestyle=dash) for _, colour, dash in self._key],
+                    [label for label, _, _ in self._key],
+                    loc="outside lower left",
+                    ncols=self._key_columns,
+                )
             figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
         return buffer.getvalue()
 
-    def _looks(self) -> dict[str, dict[object, str]]:
-        """Which colour and dash a value of these columns has, in all panels."""
-        return {
-            column: {
-                value: choices[i % len(choices)]
-                for i, value in enumerate(self.drawn[column].unique())
-            }
-            for column, choices in ((self.colour, COLOURS), (self.dash, DASHES))
-        }
+    @property
+    def _grid(self) -> tuple[int, int]:
+        """Rows and columns of panels."""
+        panels = max(1, self.drawn[self.panel].nunique())
+        columns = min(COLUMNS, panels)
+        return -(-panels // columns), columns
 
-    def _draw(
-        self, ax: Axes, title: str, frame: pd.DataFrame, looks: dict[str, dict[object, str]]
-    ) -> None:
+    @functools.cached_property
+    def _colours(self) -> dict[object, str]:
+        """The colour of each value, in all panels."""
+        values = self.drawn[self.colour].unique()
+        return {value: COLOURS[i % len(COLOURS)] for i, value in enumerate(values)}
+
+    @functools.cached_property
+    def _dashes(self) -> dict[object, str]:
+        values = self.drawn[self.dash].unique()
+        return {value: DASHES[i % len(DASHES)] for i, value in enumerate(values)}
+
+    @functools.cached_property
+    def _key(self) -> list[tuple[str, str, str]]:
+        """Label, colour and dash of each entry."""
+        if self.colour == self.dash:
+            return [
+                (str(value), colour, self._dashes[value]) for value, colour in self._colours.items()
+            ]
+        numbers = pd.api.types.is_integer_dtype(self.drawn[self.colour])
+        label = f"${self.colour}$ = {{}}" if numbers else "{}"
+        found = [(label.format(value), colour, "-") for value, colour in self._colours.items()]
+        return [*found, *((str(value), "#333333", dash) for value, dash in self._dashes.items())]
+
+    @property
+    def _key_columns(self) -> int:
+        widest = max((len(label) for label, _, _ in self._key), default=0)
+        return max(1, min(len(self._key), KEY_LETTERS // (widest + 8)))
+
+    def _draw(self, ax: Axes, title: str, frame: pd.DataFrame) -> None:
         ax.set_title(title, loc="left", fontsize=9)
         ax.set_xlabel(self.x[1])
         ax.set_ylabel(self.y[1])
         if self.zero:
             ax.axhline(0, color="#555555", linewidth=0.8)
-        for (colour, dash), line in frame.groupby([self.colour, self.dash], sort=False):
+        by = list(dict.fromkeys([self.colour, self.dash]))
+        for _, line in frame.groupby(by, sort=False):
             line = line.sort_values(self.x[0])
-            look = {"color": looks[self.colour][colour]}
-            x = line[self.x[0]].to_numpy(float)
-            ax.plot(
-                x,
-                line[self.y[0]].to_numpy(float),
-                linestyle=looks[self.dash][dash],
-                marker="o",
-                markersize=2.5,
-                linewidth=1.2,
-                **look,
-            )
-            if "low" in line:
-                low, high = (line[name].to_numpy(float) for name in ("low", "high"))
-                ax.fill_between(x, low, high, alpha=0.15, linewidth=0, **look)
+            colour = self._colours[line[self.colour].iloc[0]]
+            dash = self._dashes[line[self.dash].iloc[0]]
+            _draw_line(ax, line, self.x[0], self.y[0], colour, dash)
         ticks = np.unique(frame[self.x[0]].to_numpy(float))
-        if len(ticks) <= 10 and np.all(ticks == ticks.round()):
-            ax.set_xticks(ticks[:: 2 if len(ticks) > 6 else 1])
+        if np.all(ticks == ticks.round()) and len(ticks) <= MOST_TICKS:
+            ax.set_xticks(ticks)
 
-    def _key(self, figure: Figure, looks: dict[str, dict[object, str]]) -> None:
-        from matplotlib.lines import Line2D
 
-        def words(column: str, value: object) -> str:
-            return (
-                f"{column.replace('_', ' ')} {value}"
-                if isinstance(value, int | np.integer)
-                else str(value)
-            )
-
-        entries = [
-            (Line2D([], [], color=look), words(self.colour, value))
-            for value, look in looks[self.colour].items()
-        ]
-        if self.dash != self.colour:
-            entries += [
-                (Line2D([], [], color="#333333", linestyle=look), words(self.dash, value))
-                for value, look in looks[self.dash].items()
-            ]
-        if entries:
-            handles, labels = zip(*entries, strict=True)
-            figure.legend(handles, labels, loc="outside lower left", ncols=min(len(labels), 9))
+def _draw_line(ax: Axes, line: pd.DataFrame, x: str, y: str, colour: str, dash: str) -> None:
+    """A line with its band; a single point with its bar."""
+    places, values = line[x].to_numpy(float), line[y].to_numpy(float)
+    ax.plot(places, values, linestyle=dash, color=colour, marker="o", markersize=2.5, linewidth=1.2)
+    if "low" not in line or line["low"].isna().all():
+        return
+    low, high = (line[name].to_numpy(float) for name in ("low", "high"))
+    if len(line) > 1:
+        ax.fill_between(places, low, high, color=colour, alpha=0.15, linewidth=0)
+    else:
+        ax.vlines(places, low, high, color=colour, linewidth=0.8)
 
 
 def points(rows: list[dict], columns: Sequence[str]) -> pd.DataFrame:

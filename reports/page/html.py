@@ -16,12 +16,13 @@ from ..claims.judge import Judged, judge, rule_of, write_claims
 from ..claims.spec import Claims
 from ..figures.anatomy import errors_over_loops
 from ..figures.charts import Chart, build_charts, write_charts
+from ..figures.cost import ap_over_cost
 from ..figures.curves import histogram_series, learning_series
 from ..figures.figure2 import Figure2, figure2_data, write_figure2
 from ..figures.lines import LineChart
 from ..figures.over_iou import ap_over_iou, gain_over_iou
 from ..results.load import Results
-from ..results.provenance import Trained, trained_models
+from ..results.provenance import OTHER_SOURCES, Trained, trained_models
 from ..results.setting import Setting, run_command, setting_of
 from ..results.tidy import tidy, write_tidy
 from ..tables.build import Table, build_tables
@@ -74,6 +75,29 @@ class Report:
         return tuple(table for table in self.tables if table.rows or table.name != OTHER)
 
     @property
+    def paper_tables(self) -> tuple[Table, ...]:
+        """The tables that show a number of the paper; all of them where none does."""
+        own = tuple(table for table in self.shown_tables if _shows_the_paper(table))
+        return own or self.shown_tables
+
+    @property
+    def further_tables(self) -> tuple[Table, ...]:
+        """The rest of the tables."""
+        return tuple(table for table in self.shown_tables if table not in self.paper_tables)
+
+    @property
+    def shared_statements(self) -> tuple[str, ...]:
+        """What every table says: the page says it once."""
+        tables = self.shown_tables
+        first = tables[0].statements if len(tables) > 1 else ()
+        return tuple(line for line in first if all(line in table.statements for table in tables))
+
+    @property
+    def all_other(self) -> bool:
+        """Whether no training was made by the present sources, so that a mark on each would say nothing."""
+        return bool(self.trained) and all(entry.sources == OTHER_SOURCES for entry in self.trained)
+
+    @property
     def missing(self) -> int:
         """How many evaluations named by the tables have no score."""
         return list(self._evaluations().values()).count(False)
@@ -99,6 +123,10 @@ class Report:
             if table.name != OTHER
             for row in table.rows
         }
+
+
+def _shows_the_paper(table: Table) -> bool:
+    return any(column.published for column in table.columns)
 
 
 def build_report(
@@ -127,6 +155,7 @@ def build_report(
             ap_over_iou(results, setting),
             gain_over_iou(spec, results, setting),
             errors_over_loops(results, setting),
+            ap_over_cost(results, setting),
         ),
     )
 

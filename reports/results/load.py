@@ -33,7 +33,7 @@ class Results:
 
     frame: training, loops, seed, metric, value. Scores are bbox.AP .. segm.ARl in 0..1, missing
         where there is no such object; measurements are parameters.trainable, checkpoint.print_mb,
-        speed.images_per_second (with loops), memory.training_gib, without a seed.
+        memory.training_gib, and with loops speed.images_per_second and multiply_adds.total, without a seed.
     manifests: (training, seed) -> manifest.json.
     score_provenance: (training, seed, loops) -> `provenance` of the score file.
     measured: training -> {"device", "scale", "alone", "timed"} of its measurements; timed: not counted only.
@@ -184,12 +184,13 @@ def _measurement_values(
         for key, value in _section(path, measurement, part).items():
             if value is None or _is_number(value):
                 yield f"{part}.{key}", None, value
-    for loops, speed in _section(path, measurement, "speed").items():
-        if not str(loops).isdigit():
-            raise UserError(f"{path}: speed.{loops}: expected a number of loops as the key")
-        for key, value in (speed or {}).items():
-            if value is None or _is_number(value):
-                yield f"speed.{key}", int(loops), value
+    for part in ("speed", "multiply_adds"):
+        for loops, of_loops in _section(path, measurement, part).items():
+            if not str(loops).isdigit():
+                raise UserError(f"{path}: {part}.{loops}: expected a number of loops as the key")
+            for key, value in (of_loops or {}).items():
+                if value is None or _is_number(value):
+                    yield f"{part}.{key}", int(loops), value
 
 
 def _section(path: Path, measurement: dict[str, Any], part: str) -> dict[str, Any]:

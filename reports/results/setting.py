@@ -1,7 +1,8 @@
 """Under which conditions the results were made: scale, data, devices; and what they can mean."""
 
+import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -25,6 +26,7 @@ class Setting:
 
     comparable: the APs may be judged against the paper's (scale `paper` on COCO 2017).
     meaningless: some result is of scale `smoke`.
+    warnings: what `data check` says of each split: above all, what of it is left out.
     """
 
     scale: str
@@ -33,6 +35,7 @@ class Setting:
     seeds: str
     comparable: bool
     meaningless: bool
+    warnings: tuple[str, ...] = ()
 
     @property
     def meaning(self) -> str:
@@ -78,6 +81,7 @@ def setting_of(results: Results) -> Setting:
         seeds=", ".join(map(str, sorted(seeds))) or "none",
         comparable=scales == {"paper"} and _is_coco(results),
         meaningless="smoke" in scales,
+        warnings=tuple(_warnings(results)),
     )
 
 
@@ -131,7 +135,7 @@ def _of_its_catalogue(results: Results, names: Sequence[str]) -> bool:
 
 
 def measured_on(results: Results, trainings: list[str]) -> str:
-    """The device, the scale and the disturbance of these trainings' speed and memory, in words."""
+    """The device, the scale and the disturbance of these trainings' speed and memory; '' if there is none."""
     groups: dict[str, list[str]] = {}
     for training in dict.fromkeys(trainings):
         entry = results.measured.get(training)
@@ -140,7 +144,7 @@ def measured_on(results: Results, trainings: list[str]) -> str:
             words = f"{entry['device']} (scale {entry['scale']}{beside})"
             groups.setdefault(words, []).append(training)
     if len(groups) <= 1:
-        return next(iter(groups), "no device yet")
+        return next(iter(groups), "")
     return "; ".join(f"{device}: {', '.join(names)}" for device, names in groups.items())
 
 
@@ -152,7 +156,9 @@ def _scale_by_name(name: str) -> str:
 
 def _device(manifest: dict) -> str:
     world_size = manifest.get("world_size") or 1
-    return f"{world_size} x {manifest['device']}" if world_size > 1 else str(manifest["device"])
+    # manifests of version 0.1 say "1 threads"
+    device = re.sub(r"\b1 threads\b", "1 thread", str(manifest["device"]))
+    return f"{world_size} x {device}" if world_size > 1 else device
 
 
 def _data(results: Results) -> str:
@@ -177,3 +183,8 @@ def _is_coco(results: Results) -> bool:
         and len(data.get("classes") or []) == _COCO_CLASSES
         and val.get("image_count") == _COCO_VAL_IMAGES
     )
+
+
+def _warnings(results: Results) -> Iterator[str]:
+    for split, entry in ((results.data or {}).get("splits") or {}).items():
+        yield from (f"{split}: {line}" for line in entry.get("warnings") or ())

@@ -113,7 +113,15 @@ class Table:
 
     @property
     def statements(self) -> tuple[str, ...]:
-        """What must be known to read the table: scale, data, device, meaning, sources."""
+        """What must be known to read the table with its intervals: scale, data, device, meaning."""
+        return self._statements(intervals=True)
+
+    @property
+    def plain_statements(self) -> tuple[str, ...]:
+        """The same for a form that prints no intervals of our APs."""
+        return self._statements(intervals=False)
+
+    def _statements(self, intervals: bool) -> tuple[str, ...]:
         lines = [self.setting.line]
         judged = any(column.compare == "ap" for column in self.columns)
         if judged or self.setting.meaningless:
@@ -122,7 +130,7 @@ class Table:
         lines += [
             text.format(self.taken_in)
             for kind, text in (("score", INTERVALS), ("difference", DIFFERENCES))
-            if kind in kinds
+            if kind in kinds and (intervals or kind != "score")
         ]
         if any(cell.paper_rank for row in self.rows for cell in row.cells.values()):
             lines.append("In each column the best is bold, the second best underlined.")
@@ -130,7 +138,11 @@ class Table:
             lines.append(EXACT)
         device = [column for column in self.columns if column.compare == "device"]
         if device:
-            lines.append(f"Our speed and memory were measured on: {self.measured_on}.")
+            lines.append(
+                f"Our speed and memory were measured on: {self.measured_on}."
+                if self.measured_on
+                else "Our speed and memory: not measured."
+            )
         if any(column.published for column in device):
             lines.append(
                 "The paper's speed and memory are those of V100 GPUs; they are not judged."
@@ -173,7 +185,8 @@ def build_table(
     marks = {name: chr(ord("a") + index) for index, name in enumerate(names)}
     rows = [_table_row(spec, row, results, setting, present) for row in spec.rows]
     if spec.mark_best:
-        rows = _ranked(spec.columns, rows, ours=not setting.meaningless)
+        whole = all(row.run for row in rows)  # the best of some rows may not be the best of all
+        rows = _ranked(spec.columns, rows, ours=whole and not setting.meaningless)
     return Table(
         name=spec.name,
         title=spec.title,

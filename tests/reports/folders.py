@@ -104,6 +104,10 @@ class ResultFolder:
             "parameters": {"total": 44396336, "trainable": 44170992, "modules": {"neck": 3344384}},
             "checkpoint": {"file_mib": 338.2, "print_mb": 339},
             "speed": {"1": {"images_per_second": 2.34, "images": 16}},
+            "multiply_adds": {
+                str(n): {"total": 200_000_000_000 + n * 50_000_000_000, "modules": {}}
+                for n in range(1, 6)
+            },
             "memory": {"training_gib": 0.96, "how": "peak resident set"},
             "device": "CPU, Some Processor, 2 threads",
             "scale": self.scale,

@@ -22,12 +22,15 @@ def job(tmp_path, monkeypatch):
     (tmp_path / "bin").mkdir()
     stubs = {
         "srun": SRUN,
-        "scontrol": "#!/bin/sh\necho $* >>requeued.txt; exit 1\n",  # 1: there is no end to wait for
+        "scontrol": "#!/bin/sh\n[ -e up ] || { touch up; exit 1; }; echo $* >>requeued.txt\n",
+        "sleep": "#!/bin/sh\necho $* >>slept.txt\n",
     }
     for name, text in stubs.items():
         (tmp_path / "bin" / name).write_text(text)
         (tmp_path / "bin" / name).chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=":")
+
+    os.mkfifo(tmp_path / "late")
 
     def run(command: str, *words: str) -> int:
         (tmp_path / "command.sh").write_text(command)
@@ -85,7 +88,7 @@ def test_images_of_a_prediction_count_as_steps(job):
 
 def test_what_keeps_nothing_begins_anew_at_its_time_limit_three_times(job):
     for _ in range(5):
-        assert job("kill -USR1 $$; sleep 60") == 138
+        assert job("kill -USR1 $$; read -rt 60 <>late") == 138
     assert times_requeued(job) == 3
     assert job("exit 1") == 1
     assert times_requeued(job) == 3
@@ -96,7 +99,7 @@ def test_the_signal_before_the_limit_does_not_end_what_keeps_a_state(job):
 
 
 def test_the_terminated_shell_around_a_command_waits_for_it(job):
-    assert job("kill -TERM $PPID; sleep 1; exit 85", *TRAIN) == 85
+    assert job("kill -TERM $PPID; read -rt 1 <>late; exit 85", *TRAIN) == 85
     assert times_requeued(job) == 1
 
 
@@ -104,3 +107,10 @@ def test_the_other_processes_of_what_is_to_be_continued_end_with_0(job, monkeypa
     """Or the first of them that ended would kill the rest."""
     monkeypatch.setenv("PROC", "1")
     assert job("exit 85", *TRAIN) == 0
+
+
+def test_a_controller_that_is_away_is_asked_again(job):
+    """The first question of all goes unanswered here; a job that left because of it would be lost."""
+    assert job("exit 85", *TRAIN) == 85
+    assert times_requeued(job) == 1
+    assert (job.folder / "slept.txt").read_text().splitlines() == ["10", "300"]

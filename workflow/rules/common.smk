@@ -19,7 +19,10 @@ from r3cnn.core.settings import require_one, texts
 from snakemake.logging import logger
 
 # The rules say `python`: the one that runs Snakemake, even where its environment is not activated.
-os.environ.update(PATH=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
+os.environ.update(
+    PATH=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
+    PYTHONUTF8="1",  # names and texts are UTF-8, whatever the login says
+)
 
 TABLES_SCHEMA = Path(workflow.basedir, "reports", "schemas", "tables.schema.yaml")
 
@@ -42,6 +45,7 @@ def read_settings():
         "backbone": None,
         "results": "results",
         "seeds": None,
+        "container": None,
     }
     require_one(sys.argv)
     typed = texts(config, workflow.config_settings.config_args)
@@ -122,7 +126,7 @@ def backbone_weights():
 def refuse_results_of_other_data():
     """Stop where the results' folder was made from another data folder."""
     check = Path(RESULTS, "data.json")
-    root = json.loads(check.read_text())["root"] if check.is_file() else DATA
+    root = json.loads(check.read_text(encoding="utf-8"))["root"] if check.is_file() else DATA
     if Path(root).resolve() != Path(DATA).resolve():
         raise UserError(
             f"{check}: root: these are results of {root}, not of {DATA}; "

@@ -55,7 +55,17 @@ for one in $codes; do
 done
 exit "$code"'
 
+# patiently COMMAND...: again and again while Slurm's controller is away, for two hours.
+patiently() {
+    for _ in $(seq 720); do
+        "$@" && return
+        sleep 10
+    done
+    return 1
+}
+
 before=$(kept) code=0
+patiently scontrol show job "$SLURM_JOB_ID" >/dev/null || exit 1
 # --wait: so long the other processes may take to end after the first one has.
 srun "${geometry[@]}" --kill-on-bad-exit=1 --wait=300 \
     bash -c "$task" bash "$rounds.left" "$CONTINUED $SIGNALLED" "$state" "$@" || code=$?
@@ -71,7 +81,7 @@ fi
 # again WHY: Slurm ends this shell while it sleeps; an exit would end the job instead.
 again() {
     echo "job $SLURM_JOB_ID: back into the queue: $1" >&2
-    scontrol requeue "$SLURM_JOB_ID" && sleep 300
+    patiently scontrol requeue "$SLURM_JOB_ID" && sleep 300
     exit "$code"
 }
 
