@@ -61,6 +61,19 @@ def read_predictions(path: Path, loops: int) -> tuple[pa.Table, dict]:
     return table, facts
 
 
+def require_known(path: Path, table: pa.Table, annotations: Path, content: dict) -> None:
+    """Raise UserError where detections are of images or categories that the annotations do not hold."""
+    for column, name in (("image_id", "images"), ("category_id", "categories")):
+        known = {one["id"] for one in content[name]}
+        strange = sorted(set(table.column(column).unique().to_pylist()) - known)
+        if strange:
+            raise UserError(
+                f"{path}: {column}: {strange[0]} ({len(strange)} in all) is not among the {name} of "
+                f"{annotations}; "
+                "score it against the annotations it was predicted for"
+            )
+
+
 def runs(table: pa.Table) -> list[dict]:
     """The masks of a table of detections as pycocotools has them."""
     columns = [table.column(f"mask_{name}").to_pylist() for name in ("height", "width", "counts")]

@@ -14,7 +14,7 @@ from ..data.annotations import read as read_annotations
 from .bootstrap import draw, resampled_metrics, write_resamples
 from .matching import matches
 from .metrics import hotcoco_metrics, pycocotools_metrics, require_equal
-from .predictions import read_predictions
+from .predictions import read_predictions, require_known
 
 log = logging.getLogger(__name__)
 CHECKED_SCALE = "paper"  # where pycocotools scores too
@@ -33,6 +33,7 @@ def score(predictions: Path, loops: int, annotations: Path, out: Path) -> None:
             f"{annotations}: sha256 {checksum[:12]}..., but {predictions} was made for {made_for[:12]}...; "
             "score it against the annotations it was made for, or predict again"
         )
+    require_known(predictions, table, annotations, content)
     images = len({one["id"] for one in content["images"]})
     weights, resampled = draw(images), {}
     result = {"training": facts["training"], "loops": loops, "seed": facts["seed"]}

@@ -252,3 +252,16 @@ def test_annotations_that_are_no_annotations(tmp_path, content, cause):
     message = refused(path, broken)
     assert message.startswith(f"{broken}: ")
     assert cause in message
+
+
+@pytest.mark.parametrize(
+    ("column", "name"), [("image_id", "images"), ("category_id", "categories")]
+)
+def test_detections_of_what_the_annotations_do_not_hold(annotations, tmp_path, column, name):
+    rows = imperfect(loaded(annotations))
+    rows[3] = {**rows[3], column: 987654}
+    path = write(tmp_path / "p.parquet", rows)
+    with pytest.raises(
+        UserError, match=rf"p.parquet: {column}: 987654 \(1 in all\) is not among the {name}"
+    ):
+        result(path, 3, annotations)
