@@ -42,7 +42,7 @@ from .finite import Pass
 from .log import TrainLog
 from .publishing import Finished
 from .sampling import SamplerTaps
-from .schedule import learning_rate
+from .schedule import learning_rate, rate_factors
 from .stopping import Interrupted, StopRequest, heed_parent_only
 from .validation import Validation
 
@@ -68,6 +68,7 @@ class Trainer:
         self.detector = build_detector(cfg, self.device, self.seed).train()
         self.model = self._distributed(self.detector)
         self.optim = build_optim_wrapper(self.detector, cfg.optim_wrapper)
+        self.factors = rate_factors(self.optim, cfg.optim_wrapper.optimizer.lr)
         self.taps = SamplerTaps(self.detector, self.seed)
         self.wide = wide_images(self.dataset)
         self.per_pass = cfg.train_dataloader.batch_size
@@ -247,8 +248,8 @@ class Trainer:
         """
         begin = time.perf_counter()
         rate = learning_rate(self.cfg, self.step, self.steps_per_epoch, self.batch)
-        for group in self.optim.param_groups:
-            group["lr"] = rate
+        for group, factor in zip(self.optim.param_groups, self.factors, strict=True):
+            group["lr"] = rate * factor
         done = self._passes(epoch, data)
         # before the weights change, and the only time that the host waits for the device
         means, answers = self._exchanged(done, ask())
