@@ -159,3 +159,11 @@ def test_results_on_other_data_are_refused(run: ResultFolder, tmp_path: Path) ->
         keep(run.path, tmp_path / "kept")
     with pytest.raises(UserError, match=r"no data.json"):
         keep(tmp_path, tmp_path / "kept")
+
+
+def test_what_the_run_was_told_is_kept_without_its_folder(smoke: ResultFolder, tmp_path) -> None:
+    told = {"scale": "my scale.yaml", "seeds": "0,1", "trainings": ["htc"]}
+    smoke.write("settings.json", told | {"results": "/elsewhere/on this machine"})
+    keep(smoke.path, tmp_path / "kept")
+    text = (tmp_path / "kept" / "settings.json").read_text(encoding="utf-8")
+    assert json.loads(text) == told
