@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from .load import Results
 
-_KNOWN_SCALES = ("smoke", "mini", "mini_lr005", "paper")
+_KNOWN_SCALES = ("smoke", "quick", "mini", "mini_lr005", "paper")
 KEPT = "measured"  # the folder beside the sources that `python -m reports keep` fills
 PROFILE = "workflow/profiles/local"
 _COCO_VAL_IMAGES, _COCO_CLASSES = 5000, 80

@@ -43,7 +43,7 @@ def wait_for_live_jobs():
 def read_settings():
     """The keys of --config, with their defaults."""
     defaults = {
-        "scale": "smoke",
+        "scale": "quick",
         "data": None,
         "catalogue": None,
         "backbone": None,
