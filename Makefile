@@ -9,7 +9,7 @@ REPORT = results/$(SCALE)/report/index.html
 BENCH ?= measured/bench-cpu.json
 BUNDLE ?= build/bundle
 SNAKEFILES := Snakefile workflow
-export PYTHON
+export PYTHON CUDA OPS DRY_RUN
 # Snakemake heeds one --config only, so the scale goes into that of ARGS, where it has one.
 with_config = $(if $(findstring --config ,$(ARGS)),$(subst --config ,--config scale=$(SCALE) ,$(ARGS)),$(ARGS) --config scale=$(SCALE))
 with_scale = $(strip $(if $(filter scale=%,$(ARGS)),$(ARGS),$(with_config)))
@@ -17,16 +17,19 @@ with_scale = $(strip $(if $(filter scale=%,$(ARGS)),$(ARGS),$(with_config)))
 run := PATH="$(abspath $(VENV))/bin:$$PATH"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup doctor plan reproduce smoke pretrain continue status bench bench-gpu test test-rest test-all test-fast slurm-test lint format clean
+.PHONY: help setup lock doctor plan reproduce smoke pretrain continue status bench bench-gpu test test-rest test-all test-fast slurm-test lint format clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: $(READY) ## create .venv with the pinned versions; OPS=compiled builds mmcv's own operators
-
-$(READY): constraints.txt pyproject.toml setup.py scripts/setup_venv.sh scripts/check_venv.py
+setup: ## create or complete .venv: PYTHON=python3.12, CUDA=cu126|cu130|cpu for PyTorch's own build, OPS=compiled
 	@sh scripts/setup_venv.sh $(VENV)
-	@touch $@
+
+$(READY): constraints.txt requirements.lock pyproject.toml setup.py scripts/setup_venv.sh scripts/check_venv.py
+	@sh scripts/setup_venv.sh $(VENV)
+
+lock: ## write requirements.lock from constraints.txt and pyproject.toml; needs uv
+	@sh scripts/lock.sh
 
 doctor: $(READY) ## check installation, machine and data, and say what to do: SCALE=paper
 	@$(run) python -m r3cnn doctor --scale $(SCALE) $(ARGS)

@@ -12,6 +12,8 @@ from ..core.errors import UserError
 from ..core.files import sha256_of
 from ..core.seeding import key
 from ..core.steps import steps_of_epoch
+from .annotations import read as read_annotations
+from .content import require_sound
 from .seeding import seed_libraries
 
 
@@ -32,19 +34,30 @@ class KeyedDataset(Dataset):
 
 
 def build_dataset(loader_cfg: dict) -> Dataset:
-    """mmdet's data set of a dataloader's config. Raises UserError where its annotations cannot be read."""
+    """mmdet's data set of a dataloader's config. Raises UserError where none is left to read."""
     init_default_scope("mmdet")
     from mmdet.registry import DATASETS
 
-    from . import transforms  # noqa: F401 - registers what the pipelines name
+    from . import annotation_api, transforms  # which registers what the pipelines name
 
+    annotation_api.use()
     annotations = _existing(loader_cfg)
     try:
-        return DATASETS.build(loader_cfg["dataset"])
+        dataset = DATASETS.build(loader_cfg["dataset"])
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise UserError(
             f"{annotations}: not JSON in UTF-8 ({error}); the file may be cut off: fetch or write it again"
         ) from error
+    except ValueError as error:
+        if "at least one array" not in str(error):
+            raise
+        raise UserError(
+            f"{annotations}: no object to train on: no image is left; check the data with "
+            "`python -m r3cnn data check`, and the model's filter_cfg"
+        ) from error
+    if hasattr(dataset, "pipeline"):  # a wrapper of data sets has none
+        dataset.pipeline = transforms.NamingPipeline(dataset.pipeline)
+    return dataset
 
 
 def _existing(loader_cfg: dict) -> Path:
@@ -55,9 +68,14 @@ def _existing(loader_cfg: dict) -> Path:
 
 
 def require_checked_annotations(loader_cfg: dict, facts: dict | None, split: str) -> None:
-    """Raise UserError where the annotation file is not the one whose checksum the config keeps."""
+    """Raise UserError where the annotation file is not the one whose checksum the config keeps.
+
+    A config that keeps none was made for data that nothing has checked: what they say is checked here.
+    """
     file = _existing(loader_cfg)
     expected = (facts or {}).get(f"{split}_sha256")
+    if not expected and loader_cfg["dataset"].get("type") == "CocoDataset":
+        require_sound(file, read_annotations(file)[0], scored=split == "val")
     if expected and sha256_of(file) != expected:
         raise UserError(
             f"{file}: sha256 {sha256_of(file)[:12]}... found, expected {expected[:12]}... of the data that "

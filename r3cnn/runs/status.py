@@ -20,8 +20,9 @@ from ..core.progress import duration
 from ..core.provenance import made_by
 from ..core.schema import shown
 from ..core.source_hash import source_hash
-from ..core.steps import images_a_step, steps_of_epoch
+from ..core.steps import images_a_step, steps_of_epoch, trained_images
 from .jobs import Job, live_trainings
+from .refusals import refusals
 
 DONE, RUNNING, WAITING, STOPPED, FAILED = "done", "running", "waiting", "stopped", "failed"
 SILENT_SECONDS = 90  # so old may the owner's last sign of life be
@@ -63,9 +64,11 @@ class Status:
 def status(catalogue: Catalogue, scale: Scale, results: Path) -> list[Status]:
     """The state of every training and seed of a results folder."""
     jobs = live_trainings(Path.cwd())
+    refused, single = refusals(Path.cwd())
     sources = source_hash("training")
     return [
         _one(training, seed, scale, results, jobs.get((id_, seed)), sources)
+        or _left(training, seed, scale, results, single.get((id_, seed), refused))
         for id_, training in catalogue.trainings.items()
         for seed in scale.seeds
     ]
@@ -73,7 +76,8 @@ def status(catalogue: Catalogue, scale: Scale, results: Path) -> list[Status]:
 
 def _one(
     training: Training, seed: int, scale: Scale, results: Path, job: Job | None, sources: str
-) -> Status:
+) -> Status | None:
+    """The state of a training that is done or at work; None where it is neither."""
     id_, run = training.id, RunFolder(results)
     manifest, state_folder = run.training(id_, seed).manifest, run.state(id_, seed)
     if manifest.is_file() and job is None:
@@ -85,8 +89,17 @@ def _one(
             return Status(id_, seed, RUNNING, f"{so_far} (job {job.number} on {job.nodes})")
         what = f"job {job.number} is {job.state.lower()}: {job.why}"
         return Status(id_, seed, WAITING, f"{what}; {so_far}" if progress else what)
-    if _held(state_folder):
-        return Status(id_, seed, RUNNING, so_far)
+    return Status(id_, seed, RUNNING, so_far) if _held(state_folder) else None
+
+
+def _left(training: Training, seed: int, scale: Scale, results: Path, refused: str) -> Status:
+    """The state of a training that nothing works at; refused: Slurm's words where it took no job."""
+    id_, run = training.id, RunFolder(results)
+    state_folder = run.state(id_, seed)
+    progress = progress_of(training, scale, results, state_folder)
+    so_far = str(progress) if progress else "no step yet"
+    if refused:
+        return Status(id_, seed, FAILED, f"refused by Slurm: {refused}; {so_far}")
     log = run.job_log("train", id_, seed)
     if not log.is_file() and not state_folder.is_dir():
         return Status(id_, seed, WAITING, "not begun")
@@ -152,7 +165,7 @@ def _steps_of_epoch(scale: Scale, results: Path, last: dict) -> int:
         train = json.loads(text)["splits"]["train"]
     except (OSError, ValueError, KeyError):
         return math.ceil(last["iteration"] / last["epoch"])
-    images = train["image_count"] - train["images_without_objects"]
+    images = trained_images(train)
     return steps_of_epoch(images, images_a_step(scale.batch, scale.per_pass, 1))
 
 

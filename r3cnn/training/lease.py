@@ -120,7 +120,7 @@ def _create(folder: Path, number: int, beat: float) -> Lease | None:
     path = _file(folder, number)
     try:
         with writing(path, NO_ACCESS | NO_SPACE), contextlib.suppress(FileExistsError):
-            path.open("x").close()
+            path.touch(exist_ok=False)
             if max(_numbers(folder)) > number:  # this process slept, and the number was used before
                 path.unlink()
                 return None
@@ -176,7 +176,7 @@ def _dead(facts: dict) -> bool:
 def _place() -> str:
     """Where process numbers mean the same: this boot of this machine, this namespace."""
     try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
         return f"{boot} {os.readlink('/proc/self/ns/pid')}"
     except OSError:
         return platform.node()
@@ -185,7 +185,7 @@ def _place() -> str:
 def _started(pid: int) -> int | None:
     """When a process started, in the kernel's ticks; None for one that has ended or where none is told."""
     try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
         return None
     return None if fields[0] in "ZX" else int(fields[19])

@@ -239,7 +239,7 @@ def test_every_job_logs_and_names_its_environment():
     }
     for name in jobs:
         assert " log:" in rules[name], name
-        assert "> {log} 2>&1" in rules[name], name
+        assert "> {log:q} 2>&1" in rules[name], name
         folder = ROOT / "workflow" / "rules"
         environment = re.search(r'conda:\s+"(.+)"', rules[name])[1]
         assert (folder / environment).resolve() == ROOT / "environment.yml", name

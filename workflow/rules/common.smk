@@ -12,12 +12,17 @@ from pathlib import Path
 
 from r3cnn.catalogue import load_catalogue, load_scale
 from r3cnn.core.errors import UserError
+from r3cnn.core.files import write_json
+from r3cnn.core.layout import REPORT_CHARTS, RunFolder
 from r3cnn.core.schema import choice, read_checked, shown
 from r3cnn.core.settings import require_one, texts
 from snakemake.logging import logger
 
 # The rules say `python`: the one that runs Snakemake, even where its environment is not activated.
-os.environ.update(PATH=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
+os.environ.update(
+    PATH=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
+    PYTHONUTF8="1",  # names and texts are UTF-8, whatever the login says
+)
 
 TABLES_SCHEMA = Path(workflow.basedir, "reports", "schemas", "tables.schema.yaml")
 
@@ -31,15 +36,6 @@ PATHS = ("scale", "data", "catalogue", "backbone", "results")
 ALL_CORES = workflow.resource_settings.cores or 8
 
 
-def wait_for_live_jobs():
-    """What an earlier Snakemake left on Slurm must end before the DAG is built, or it would run twice."""
-    locked = any(Path(".snakemake", "locks").glob("*"))  # then Snakemake itself refuses to run
-    planned = workflow.output_settings.dryrun or not workflow.is_main_process
-    if shutil.which("squeue") and not locked and not planned:
-        script = Path(workflow.basedir, "workflow", "scripts", "wait_for_jobs.sh")
-        subprocess.run(["bash", script], check=True)
-
-
 def read_settings():
     """The keys of --config, with their defaults."""
     defaults = {
@@ -49,6 +45,7 @@ def read_settings():
         "backbone": None,
         "results": "results",
         "seeds": None,
+        "container": None,
     }
     require_one(sys.argv)
     typed = texts(config, workflow.config_settings.config_args)
@@ -129,7 +126,7 @@ def backbone_weights():
 def refuse_results_of_other_data():
     """Stop where the results' folder was made from another data folder."""
     check = Path(RESULTS, "data.json")
-    root = json.loads(check.read_text())["root"] if check.is_file() else DATA
+    root = json.loads(check.read_text(encoding="utf-8"))["root"] if check.is_file() else DATA
     if Path(root).resolve() != Path(DATA).resolve():
         raise UserError(
             f"{check}: root: these are results of {root}, not of {DATA}; "
@@ -191,7 +188,6 @@ def require_evaluation(where, id, loops):
         )
 
 
-wait_for_live_jobs()
 try:
     SETTINGS = read_settings()
     SCALE = chosen_scale()
@@ -230,6 +226,17 @@ def annotation_sizes():
     """Bytes of a given folder's annotations: a changed file is noticed, a copied folder is not."""
     files = [] if GENERATED else sorted(Path(DATA, "annotations").glob("instances_*2017.json"))
     return {file.name: file.stat().st_size for file in files}
+
+
+def write_settings():
+    """For the commands that the report shows. Neither input nor parameter of a rule, as claims.json is."""
+    given = {key: value for key, value in SETTINGS.items() if value is not None}
+    given |= {key: shown(Path(given[key])) for key in PATHS if key in given}
+    try:
+        path = RunFolder(Path(RESULTS)).settings
+        write_json(path, given | {"trainings": list(CATALOGUE.trainings)})
+    except UserError as error:
+        sys.exit(f"error: {error}")
 
 
 def training_of(wildcards):
@@ -271,7 +278,7 @@ def results_of(evaluations):
     files = [f"<results>/measurements/{id}.json" for id in ids]
     for seed in SCALE.seeds:
         files += [f"<results>/trainings/{id}/seed{seed}/manifest.json" for id in ids]
-        for kind in ("json", "bootstrap.parquet"):
+        for kind in ("json", "bootstrap.parquet", "errors.json"):
             files += [f"<results>/scores/{id}/seed{seed}/loops{n}.{kind}" for id, n in evaluations]
     return files
 
@@ -280,3 +287,10 @@ def table_files(*names):
     """The file of tables, and the published numbers beside it that some tables show."""
     published = [TABLES[name]["published"] for name in names if "published" in TABLES[name]]
     return [shown(file) for file in (*reversed(TABLE_FILES), *published)]
+
+
+def register_claims():
+    """Neither input nor parameter of a rule: an edited claim trains nothing, and the report says so."""
+    command = ["-m", "reports", "register", "--claims", CLAIMS, "--results", RESULTS]
+    if subprocess.run([sys.executable, *command], stdout=subprocess.DEVNULL).returncode:
+        sys.exit(1)

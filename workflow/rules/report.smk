@@ -9,14 +9,6 @@ CLAIMS = shown(Path(workflow.basedir, "reports", "claims.yaml"))
 TABLES_OPTION = f"--tables {shlex.quote(shown(CATALOGUE.tables))}" if TABLES else "--no-tables"
 
 
-# Neither input nor parameter of a rule: an edited claim trains nothing, and the report says that it was edited.
-onstart:
-    refuse_paths_of_cluster()
-    command = ["-m", "reports", "register", "--claims", CLAIMS, "--results", RESULTS]
-    if subprocess.run([sys.executable, *command], stdout=subprocess.DEVNULL).returncode:
-        sys.exit(1)
-
-
 for name, table in TABLES.items():
 
     rule:
@@ -31,6 +23,7 @@ for name, table in TABLES.items():
             f"<logs>/report/{name}.log",
         benchmark:
             f"<benchmarks>/report/{name}.tsv"
+        localrule: True
         conda:
             "../../environment.yml"
         params:
@@ -47,6 +40,7 @@ for name, table in TABLES.items():
 rule tables:
     input:
         expand("<results>/report/{table}.csv", table=TABLES),
+    localrule: True
 
 
 if FIGURE2:
@@ -64,6 +58,7 @@ if FIGURE2:
             "<logs>/report/figure2.log",
         benchmark:
             "<benchmarks>/report/figure2.tsv"
+        localrule: True
         conda:
             "../../environment.yml"
         params:
@@ -93,6 +88,7 @@ rule claims:
         "<logs>/report/claims.log",
     benchmark:
         "<benchmarks>/report/claims.tsv"
+    localrule: True
     conda:
         "../../environment.yml"
     params:
@@ -124,11 +120,16 @@ rule report:
         "<results>/report/plotly.min.js",
         "<results>/report/results.parquet",
         multiext("<results>/report/other", ".csv", ".md", ".tex"),
-        expand("<results>/report/{chart}.{suffix}", chart=CHARTS, suffix=["svg", "csv"]),
+        expand(
+            "<results>/report/{chart}.{suffix}",
+            chart=[*CHARTS, *REPORT_CHARTS],
+            suffix=["svg", "csv"],
+        ),
     log:
         "<logs>/report/html.log",
     benchmark:
         "<benchmarks>/report/html.tsv"
+    localrule: True
     conda:
         "../../environment.yml"
     params:

@@ -15,6 +15,7 @@ rule resolve:
         "<logs>/resolve/{id}.seed{seed}.log",
     benchmark:
         "<benchmarks>/resolve/{id}.seed{seed}.tsv"
+    localrule: True
     conda:
         "../../environment.yml"
     params:

@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from html import unescape
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
+from r3cnn.config.load import load_config
 from r3cnn.core.errors import UserError
 from r3cnn.core.files import sha256_of, write_json
 from r3cnn.data.loading import build_dataset, collate
@@ -32,32 +34,6 @@ np.savez("found.npz", classes=model.dataset_meta["classes"], **{k: found[k].nump
 """
 
 
-def manifest(training: str = "r3_advanced", **changes) -> dict:
-    return {
-        "training": training,
-        "scale": "smoke",
-        "seed": 0,
-        "schedule": "1x",
-        "loops_trained": 3,
-        "config_sha256": "c0ffee",
-        "source_sha256": "50c5",
-        "git_commit": None,
-        "versions": {"torch": "2.13.0"},
-        "device": "CPU",
-        "world_size": 1,
-        "batch": 4,
-        "lr": 0.01,
-        "data": {"root": "data", "classes": 6, "train_images": 8, "train_sha256": "7ab1e"},
-        "iterations": 18,
-        "epochs": 2,
-        "start": "2026-01-01",
-        "end": "2026-01-02",
-        "attempts": [{}],
-        "seconds": 9.4,
-        **changes,
-    }
-
-
 def score(checkpoint_sha256: str, loops: int, ap: float) -> dict:
     metrics = {"AP": ap, "AP50": 0.5, "AP75": None}
     facts = {"checkpoint_sha256": checkpoint_sha256}
@@ -75,7 +51,7 @@ def results(looped, tmp_path_factory) -> Path:
     momentum = {i: value.clone() for i, value in enumerate(content["state_dict"].values())}
     checkpoint.save(place / "checkpoint.pth", {**content, "optimizer": {"state": momentum}})
     (place / "config.py").write_text(Path(cfg.filename).read_text())
-    write_json(place / "manifest.json", manifest())
+    write_json(place / "manifest.json", tiny.manifest())
     scores = folder / "scores" / "r3_advanced" / "seed0"
     digest = sha256_of(place / "checkpoint.pth")
     write_json(scores / "loops3.json", score(digest, 3, 0.123))
@@ -197,6 +173,47 @@ def test_the_data_s_licence_follows_from_the_classes(classes, expected):
     from r3cnn.weights.model_card import _licence_of
 
     assert expected in _licence_of(classes)
+
+
+NAMES = (
+    "a|b",
+    "*bold*",
+    "_under_",
+    "__two__",
+    "`code`",
+    "<img src=x>",
+    "[link](http://x)",
+    "x\ny",
+    "A & B~",
+    "猫",
+)
+
+
+def test_class_names_are_shown_letter_for_letter(results):
+    from markdown_it import MarkdownIt
+
+    from r3cnn.weights.model_card import _what
+
+    cfg = load_config(results / "trainings" / "r3_advanced" / "seed0" / "config.py")
+    lines = _what(cfg, NAMES, Path("my_model|x.pth"), 7)
+    html = MarkdownIt("commonmark", {"html": True}).enable("table").render("\n".join(lines))
+    cells = [re.sub("<.*?>", "", cell) for cell in re.findall(r"<td>(.*?)</td>", html)]
+    shown = (
+        "10: a|b, *bold*, _under_, __two__, `code`, <img src=x>, [link](http://x), x y, A & B~, 猫"
+    )
+    assert unescape(cells[cells.index("classes") + 1]) == shown
+    assert "<h1>my_model|x: r3_advanced at scale smoke</h1>" in html
+
+
+@pytest.mark.parametrize("text", ["a", "a `b` c", "``", "a|b"])
+def test_code_is_shown_letter_for_letter(text):
+    from markdown_it import MarkdownIt
+
+    from r3cnn.weights.model_card import code
+
+    table = f"| x |\n|---|\n| {code(text)} |"
+    html = MarkdownIt("commonmark").enable("table").render(table)
+    assert f"<code>{text}</code>" in html
 
 
 # ------------------------------------------------------------------------------ what is refused
