@@ -11,7 +11,7 @@ from .common import FILE
 
 
 @click.command()
-@click.option("--scale", default="smoke", show_default=True, help="Name or file of a scale.")
+@click.option("--scale", default="quick", show_default=True, help="Name or file of a scale.")
 @click.option("--catalogue", type=FILE, help="A catalogue of your own beside the paper's.")
 @click.option("--results", type=FILE, help="Folder of the results; results/<scale> without it.")
 def status(scale: str, catalogue: Path | None, results: Path | None) -> None:

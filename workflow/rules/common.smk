@@ -39,7 +39,7 @@ ALL_CORES = workflow.resource_settings.cores or 8
 def read_settings():
     """The keys of --config, with their defaults."""
     defaults = {
-        "scale": "smoke",
+        "scale": "quick",
         "data": None,
         "catalogue": None,
         "backbone": None,
