@@ -8,21 +8,24 @@ SCALE ?= smoke
 BENCH ?= measured/bench-cpu.json
 BUNDLE ?= build/bundle
 SNAKEFILES := Snakefile workflow
-export PYTHON
+export PYTHON CUDA OPS DRY_RUN
 # Rules call python, and python calls nothing that is not in the environment.
 run := PATH="$(abspath $(VENV))/bin:$$PATH"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup doctor plan reproduce continue status bench bench-gpu test test-rest test-all test-fast slurm-test lint format clean
+.PHONY: help setup lock doctor plan reproduce continue status bench bench-gpu test test-rest test-all test-fast slurm-test lint format clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: $(READY) ## create .venv with the pinned versions; OPS=compiled builds mmcv's own operators
-
-$(READY): constraints.txt pyproject.toml setup.py scripts/setup_venv.sh scripts/check_venv.py
+setup: ## create or complete .venv: PYTHON=python3.12, CUDA=cu126|cu130|cpu for PyTorch's own build, OPS=compiled
 	@sh scripts/setup_venv.sh $(VENV)
-	@touch $@
+
+$(READY): constraints.txt requirements.lock pyproject.toml setup.py scripts/setup_venv.sh scripts/check_venv.py
+	@sh scripts/setup_venv.sh $(VENV)
+
+lock: ## write requirements.lock from constraints.txt and pyproject.toml; needs uv
+	@sh scripts/lock.sh
 
 doctor: $(READY) ## check installation, machine and data, and say what to do: ARGS="--scale paper"
 	@$(run) python -m r3cnn doctor $(ARGS)

@@ -6,6 +6,12 @@ min_version("9.27")
 
 
 include: "workflow/rules/common.smk"
+
+
+# With --sdm apptainer every job runs in the image that --config container= names.
+container: SETTINGS["container"]
+
+
 include: "workflow/rules/slurm.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/train.smk"
@@ -16,6 +22,8 @@ include: "workflow/rules/report.smk"
 
 
 onstart:
+    refuse_paths_of_cluster()
+    write_settings()
     prepare_slurm()
     register_claims()
 

@@ -24,6 +24,7 @@ FLOORS = {
     ),
     "reports": (("results",), ("tables",), ("figures",), ("claims",), ("page",)),
 }
+OWN_FILES = {"__main__", "building"}  # beside the rooms; `building` is an old name
 
 
 def python_imports(source: str, package: str = "") -> list[str]:
@@ -78,7 +79,7 @@ def _module(name: str, modules: Collection[str]) -> str | None:
 def room_of(module: str) -> str | None:
     """The room that a module stands in; None for the package's own files."""
     parts = module.split(".")
-    return parts[1] if len(parts) > 1 and parts[1] != "__main__" else None
+    return parts[1] if len(parts) > 1 and parts[1] not in OWN_FILES else None
 
 
 def arrows(graph: Mapping[str, Set[str]]) -> dict[tuple[str, str], list[str]]:

@@ -66,6 +66,7 @@ def ways_of(cfg: Config) -> dict[str, Way]:
     """The ways by name, all with the same weights."""
     loops = cfg.r3cnn.loops_trained
     plain, direct, last = (advanced.shaken(predictor(cfg)) for _ in range(3))
+    use_direct(plain, False)
     use_direct(direct)
     channels_last(use_direct(last))
     singles = batches_of(cfg)

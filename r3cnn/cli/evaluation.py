@@ -53,21 +53,33 @@ def predict(
 
 
 @click.command()
-@click.option("--predictions", required=True, type=FILE, help="File of `predict`.")
-@click.option("--loops", required=True, type=click.IntRange(min=1), help="The L_e to score.")
+@click.option(
+    "--predictions",
+    required=True,
+    multiple=True,
+    type=FILE,
+    help="File of `predict`; or another tool's results in COCO's format (.json), of which there may be several.",
+)
+@click.option(
+    "--loops", type=click.IntRange(min=1), help="The L_e to score; 1 without it for another tool's."
+)
 @click.option(
     "--annotations", required=True, type=FILE, help="The annotations it was predicted for."
 )
 @click.option("--out", required=True, type=FILE, help="JSON file to write.")
-def score(predictions: Path, loops: int, annotations: Path, out: Path) -> None:
-    """Score one L_e of a predictions file: COCO's twelve metrics of boxes and masks.
+def score(predictions: tuple[Path, ...], loops: int | None, annotations: Path, out: Path) -> None:
+    """Score one L_e of a predictions file: COCO's twelve metrics of boxes and masks, and AP at each IoU.
 
     \b
     Example: python -m r3cnn score --predictions p.parquet --loops 3 --annotations val.json --out score.json
     """
+    from ..evaluation.score import JSON
     from ..evaluation.score import score as run
 
-    run(predictions, loops, annotations, out)
+    first, *more = predictions
+    if loops is None and first.suffix != JSON:
+        raise click.UsageError("Missing option '--loops': which L_e of the predictions is scored")
+    run(first, loops or 1, annotations, out, more)
 
 
 @click.command(cls=Loops)
@@ -79,7 +91,7 @@ def score(predictions: Path, loops: int, annotations: Path, out: Path) -> None:
     "--loops",
     multiple=True,
     type=click.IntRange(min=1),
-    help="Every L_e to time; its own without it.",
+    help="Every L_e to count and to time; its own without it.",
 )
 @click.option(
     "--beside-others", is_flag=True, help="Other work may run meanwhile; the file says so."
@@ -94,7 +106,7 @@ def measure(
     beside_others: bool,
     out: Path,
 ) -> None:
-    """Count the paper model's parameters and bytes; with a trained model, time it too.
+    """Count the paper model's parameters, bytes and multiply-adds; with a trained model, time it too.
 
     \b
     Example: python -m r3cnn measure --training htc --out htc.json

@@ -36,6 +36,7 @@ def resolve(
     \b
     Example: python -m r3cnn resolve --training htc --scale paper --out htc.py
     """
+    from ..config.load import text_of
     from ..config.resolve import require_loops
     from ..config.resolve import resolve as resolve_config
     from ..core.files import write_atomically
@@ -45,7 +46,7 @@ def resolve(
     checked = read_checked_data(data_file) if data_file else None
     cfg = resolve_config(entry, settings, seed, checked, backbone)
     require_loops(cfg, entry, known.evaluations[training], known.stated_in.get(training))
-    write_atomically(out, cfg.pretty_text)
+    write_atomically(out, text_of(cfg))
 
 
 @click.command()

@@ -1,20 +1,21 @@
 """The `options` of a catalogue entry: dotted keys of the config, each known to it and each kept."""
 
 import difflib
-import inspect
 from collections.abc import Iterable
 from typing import Any
 
 from mmengine.config import Config
-from mmengine.registry import Registry
 
 from ..catalogue.trainings import Training
 from ..core.errors import UserError
 from ..core.schema import choice, shown
-from ..models.registered import register_all
+from .signatures import kinds_of, registry_of, taken
 
-# what mmengine reads beside the wrapper's own arguments
-BESIDE_OPTIM_WRAPPER = {"constructor", "paramwise_cfg"}
+TRUTH = {
+    **dict.fromkeys(("true", "yes", "on"), "true"),
+    **dict.fromkeys(("false", "no", "off"), "false"),
+    **dict.fromkeys(("null", "none"), "null"),
+}
 
 
 def set_options(cfg: Config, training: Training) -> None:
@@ -34,9 +35,10 @@ def set_options(cfg: Config, training: Training) -> None:
                 raise _unknown(training, key, part, _keys(node))
             node = node[part]
         if not _has(node, name):
-            taken = _taken(node)
-            if name not in taken:
-                raise _unknown(training, key, name, [*_keys(node), *taken])
+            names = taken(node)
+            if name not in names:
+                raise _unknown(training, key, name, [*_keys(node), *names])
+            _require_kind(where, kinds_of(node, name), node["type"], value)
         elif name == "type":
             _require_class(where, node[name], value)
         else:
@@ -69,28 +71,9 @@ def _keys(node: Any) -> list[str]:
     return list(node.keys()) if isinstance(node, dict | Config) else []
 
 
-def _taken(node: Any) -> list[str]:
-    """The arguments that the class named by a node's `type` takes; none where there is no such class."""
-    kind = node.get("type") if isinstance(node, dict) else None
-    registry = _registry_of(kind) if isinstance(kind, str) else None
-    if registry is None:
-        return []
-    beside = BESIDE_OPTIM_WRAPPER if registry.name == "optim_wrapper" else set()
-    return sorted(_arguments(registry.get(kind)) | beside)
-
-
-def _registry_of(kind: str) -> Registry | None:
-    """Where a class is registered: with the models, or else anywhere."""
-    from mmdet import registry
-
-    register_all()
-    others = [one for one in vars(registry).values() if isinstance(one, Registry)]
-    return next((one for one in (registry.MODELS, *others) if one.get(kind)), None)
-
-
 def _require_class(where: str, found: Any, wanted: Any) -> None:
     """The class takes another's place, so it is registered where that one is."""
-    registry = _registry_of(found) if isinstance(found, str) else None
+    registry = registry_of(found) if isinstance(found, str) else None
     if registry is None or (isinstance(wanted, str) and registry.get(wanted)):
         return
     names = {name for one in (registry, registry.parent) if one for name in one.module_dict}
@@ -101,6 +84,8 @@ def _require_class(where: str, found: Any, wanted: Any) -> None:
 
 def _require_like(where: str, found: Any, wanted: Any) -> None:
     """The value may stand in the other's place; nothing (null) may stand anywhere."""
+    if found is None:
+        _require_unquoted(where, wanted)
     if found is None or wanted is None:
         return
     if not _alike(found, wanted):
@@ -108,12 +93,50 @@ def _require_like(where: str, found: Any, wanted: Any) -> None:
             f"{where}: found {wanted!r}, a {_kind(wanted)}; expected a {_kind(found)}, as the {found!r} "
             "of the model"
         )
+    if isinstance(found, dict) and isinstance(wanted, dict):
+        for key in wanted:
+            if key != "type":
+                _require_like(f"{where}.{key}", found.get(key), wanted[key])
     if isinstance(found, dict) and isinstance(wanted, dict) and "type" in found:
         if "type" not in wanted:
             raise UserError(
                 f"{where}: type: missing; expected a class, as the {found['type']} of the model"
             )
         _require_class(f"{where}: type", found["type"], wanted["type"])
+
+
+def _require_kind(where: str, kinds: set[str], kind: str, wanted: Any) -> None:
+    """The value is of a kind that the class takes for this argument, as far as its signature says."""
+    own = _kind(wanted).partition(" ")[0]
+    if kinds and wanted is not None and own not in kinds:
+        raise UserError(
+            f"{where}: found {wanted!r}, a {_kind(wanted)}; expected a {' or '.join(sorted(kinds))}, as {kind} "
+            "takes"
+        )
+    if "text" not in kinds:
+        _require_unquoted(where, wanted)
+
+
+def _require_unquoted(where: str, wanted: Any) -> None:
+    """No text that is a number or a truth value but for its quotes, however deep it stands."""
+    if isinstance(wanted, dict):
+        for key, value in wanted.items():
+            _require_unquoted(f"{where}.{key}", value)
+    elif isinstance(wanted, list | tuple):
+        for value in wanted:
+            _require_unquoted(where, value)
+    elif isinstance(wanted, str) and (meant := _unquoted(wanted)) is not None:
+        raise UserError(f"{where}: found {wanted!r}, a text; write {meant} without quotes")
+
+
+def _unquoted(text: str) -> str | None:
+    """How the number or truth value that a text holds is written; None of other texts."""
+    try:
+        number = float(text)
+        return text if "e" not in text.lower() and "_" not in text else f"{number!r}"
+    except ValueError:
+        pass
+    return TRUTH.get(text.lower())
 
 
 def _alike(found: Any, wanted: Any) -> bool:
@@ -140,20 +163,6 @@ def _kind(value: Any) -> str:
     if isinstance(value, bool):
         return "boolean"
     return "number" if isinstance(value, int | float) else "text"
-
-
-def _arguments(kind: type) -> set[str]:
-    """Names that a class takes by keyword: its own, and its bases' as long as it hands on others."""
-    found: set[str] = set()
-    for base in kind.__mro__:
-        if "__init__" not in vars(base):
-            continue
-        arguments = inspect.signature(base.__init__).parameters.values()
-        by_name = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-        found |= {one.name for one in arguments if one.kind in by_name}
-        if not any(one.kind is inspect.Parameter.VAR_KEYWORD for one in arguments):
-            break
-    return found - {"self"}
 
 
 def _unknown(training: Training, key: str, part: str, known: Iterable[str]) -> UserError:

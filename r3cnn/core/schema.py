@@ -3,7 +3,6 @@
 import difflib
 import functools
 import json
-import math
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,19 +12,22 @@ import jsonschema
 import yaml
 
 from .errors import UserError
+from .plain_yaml import PlainLoader
 
 
 def read_yaml(path: Path) -> Any:
     """The value in a YAML file, without YAML's silent traps. Raises UserError."""
     try:
-        return yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
+        return yaml.load(path.read_text(encoding="utf-8"), Loader=PlainLoader)
     except OSError as error:
         raise UserError(f"{shown(path)}: cannot read this file: {error.strerror}") from None
     except UnicodeDecodeError:
         raise UserError(f"{shown(path)}: expected YAML in UTF-8") from None
     except yaml.MarkedYAMLError as error:
         line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
-        raise UserError(f"{shown(path)}: {line}{error.problem or error.context}") from None
+        problem = error.problem or error.context or ""
+        remedy = "; indent with spaces, not tabs" if r"'\t'" in problem else ""
+        raise UserError(f"{shown(path)}: {line}{problem}{remedy}") from None
     except yaml.YAMLError as error:
         raise UserError(f"{shown(path)}: invalid YAML: {' '.join(str(error).split())}") from None
 
@@ -51,39 +53,6 @@ def shown(path: Path) -> str:
     absolute = Path(os.path.abspath(path))
     here = Path.cwd()
     return str(absolute.relative_to(here) if absolute.is_relative_to(here) else path)
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML without its silent traps: a key twice, a key that is no text, infinite numbers."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
-        for key_node, _ in node.value:
-            if key_node.tag == "tag:yaml.org,2002:merge":
-                continue
-            if key_node.tag != "tag:yaml.org,2002:str":
-                raise yaml.MarkedYAMLError(
-                    problem=f"key {key_node.value!r} is not text; put it in quotes",
-                    problem_mark=key_node.start_mark,
-                )
-            if key_node.value in seen:
-                raise yaml.MarkedYAMLError(
-                    problem=f"{key_node.value!r} stands here twice; rename or remove one",
-                    problem_mark=key_node.start_mark,
-                )
-            seen.add(key_node.value)
-        return super().construct_mapping(node, deep)
-
-    def construct_yaml_float(self, node: yaml.ScalarNode) -> float:
-        value = super().construct_yaml_float(node)
-        if not math.isfinite(value):
-            raise yaml.MarkedYAMLError(
-                problem=f"{node.value} is no finite number", problem_mark=node.start_mark
-            )
-        return value
-
-
-_Loader.add_constructor("tag:yaml.org,2002:float", _Loader.construct_yaml_float)
 
 
 @functools.cache

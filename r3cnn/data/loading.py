@@ -10,6 +10,8 @@ from ..core.errors import UserError
 from ..core.files import sha256_of
 from ..core.seeding import key
 from ..core.steps import steps_of_epoch
+from .annotations import read as read_annotations
+from .content import require_sound
 from .parsing import parsed_dataset
 from .seeding import seed_libraries
 from .serialised import shared_dataset
@@ -49,9 +51,14 @@ def _existing(loader_cfg: dict) -> Path:
 
 
 def require_checked_annotations(loader_cfg: dict, facts: dict | None, split: str) -> str | None:
-    """The annotation file's checksum; None where the config keeps none. UserError where it is not the file's."""
+    """The annotation file's checksum, None where the config keeps none. Raises UserError for another file.
+
+    A config that keeps none was made for data that nothing has checked: what they say is checked here.
+    """
     file = _existing(loader_cfg)
     expected = (facts or {}).get(f"{split}_sha256")
+    if not expected and loader_cfg["dataset"].get("type") == "CocoDataset":
+        require_sound(file, read_annotations(file)[0], scored=split == "val")
     if expected and (found := sha256_of(file)) != expected:
         raise UserError(
             f"{file}: sha256 {found[:12]}... found, expected {expected[:12]}... of the data that "

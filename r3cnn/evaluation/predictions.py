@@ -14,6 +14,8 @@ from torch import Tensor
 
 from ..core.errors import UserError
 from ..core.records import FACTS_KEY, PREDICTION_COLUMNS
+from ..data.content import some
+from ..data.segmentation import examine_codes
 
 SCHEMA = pa.schema([(name, pa.type_for_alias(kind)) for name, kind in PREDICTION_COLUMNS.items()])
 
@@ -87,6 +89,33 @@ def read_predictions(path: Path, loops: int) -> tuple[pa.Table, dict]:
             f"{path}: loops {loops}: holds {facts['loops']}; predict with --loops {loops}"
         )
     return table, facts
+
+
+def require_known(path: Path, table: pa.Table, annotations: Path, content: dict) -> None:
+    """Raise UserError for detections in images or of classes that the annotations do not have.
+
+    Also for a mask that is not of its image, or is no run lengths: pycocotools would never end.
+    """
+    for column, entries in (
+        ("image_id", content["images"]),
+        ("category_id", content["categories"]),
+    ):
+        known = {one["id"] for one in entries}
+        strange = sorted(set(table.column(column).unique().to_pylist()) - known)
+        if strange:
+            raise UserError(
+                f"{path}: {column} {some(strange)} found, expected those of {annotations}; score it against "
+                "the annotations it was made for, or predict again"
+            )
+    sizes = {one["id"]: [one["height"], one["width"]] for one in content["images"]}
+    masks = runs(table)
+    pixels = [one["size"][0] * one["size"][1] for one in masks]
+    verdicts = examine_codes([one["counts"] for one in masks], pixels)
+    owners = table.column("image_id").to_pylist()
+    for image, mask, verdict in zip(owners, masks, verdicts, strict=True):
+        if verdict.fault or mask["size"] != sizes[image]:
+            fault = verdict.fault or f"an RLE of size {mask['size']} found, expected {sizes[image]}"
+            raise UserError(f"{path}: a mask in image {image}: {fault}; predict again")
 
 
 def runs(table: pa.Table) -> list[dict]:

@@ -15,7 +15,7 @@ from ..core.errors import UserError
 from ..core.layout import EXPERIMENTS, RunFolder
 from ..core.progress import duration
 from ..core.schema import shown
-from ..core.steps import images_a_step, steps_of_epoch
+from ..core.steps import images_a_step, steps_of_epoch, trained_images
 
 COSTS = EXPERIMENTS / "costs.yaml"
 COCO_IMAGES = 117_266  # of train2017 with an object
@@ -140,7 +140,7 @@ def images_of(scale: Scale, results: Path) -> int:
     checked = RunFolder(results).data
     if checked.is_file():
         train = json.loads(checked.read_text(encoding="utf-8"))["splits"]["train"]
-        return train["image_count"] - train["images_without_objects"]
+        return trained_images(train)
     return scale.data["shapes"]["train"] if "shapes" in scale.data else COCO_IMAGES
 
 

@@ -20,7 +20,7 @@ from ..core.progress import duration
 from ..core.provenance import made_by
 from ..core.schema import shown
 from ..core.source_hash import source_hash
-from ..core.steps import images_a_step, steps_of_epoch
+from ..core.steps import images_a_step, steps_of_epoch, trained_images
 from .jobs import Job, live_trainings
 from .refusals import refusals
 
@@ -172,7 +172,7 @@ def _steps_of_epoch(scale: Scale, results: Path, last: dict) -> int:
         train = json.loads(text)["splits"]["train"]
     except (OSError, ValueError, KeyError):
         return math.ceil(last["iteration"] / last["epoch"])
-    images = train["image_count"] - train["images_without_objects"]
+    images = trained_images(train)
     return steps_of_epoch(images, images_a_step(scale.batch, scale.per_pass, 1))
 
 

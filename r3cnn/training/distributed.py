@@ -96,4 +96,4 @@ def _slurm_variables() -> dict[str, str]:
 
 def _scontrol(*words: str) -> str:
     command = ["scontrol", "show", *words]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return subprocess.run(command, capture_output=True, encoding="utf-8", check=True).stdout

@@ -11,9 +11,10 @@ from ..core.files import sha256_of, write_atomically, write_json
 from ..core.layout import TrainingFolder
 from ..core.records import TRAINING_FACTS, Manifest
 from ..data.download import Wanted, download, require_right
-from ..weights import checkpoint, device
+from ..weights import checkpoint, device, foreign
 from ..weights.building import build_detector
 from ..weights.convert import convert
+from ..weights.trained import classes_of
 from .iou_histogram import to_csv
 
 
@@ -21,7 +22,7 @@ def take(config: Path, cfg: Config, source: str, sha256: str, out: Path) -> None
     """Write the results of a training that was done elsewhere: its weights, no histogram, no log, no validation.
 
     source: a file or an address; naming its sha256 is trusting it, for reading a pickle runs its code.
-    Raises UserError where it is another file, or not of the config's network.
+    Raises UserError where it is another file, or not of the config's network and classes, or not finite.
     """
     start = provenance.now()
     with tempfile.TemporaryDirectory() as folder:
@@ -36,12 +37,15 @@ def take(config: Path, cfg: Config, source: str, sha256: str, out: Path) -> None
         plain = Path(folder) / "plain.pth"
         convert(file, plain, trust=True, sha256=sha256)
         content = checkpoint.load(plain)
-    _require_fit(cfg, content["state_dict"], source)
+    weights = foreign.without_statistics(source, content["state_dict"], cfg.model.data_preprocessor)
+    foreign.require_finite(source, weights)
+    foreign.require_classes(source, content, lambda: classes_of(cfg))
+    _require_fit(cfg, weights, source)
     folder = TrainingFolder(out)
     write_atomically(folder.histogram, to_csv([]))
     for path in (folder.log, folder.validation):
         write_atomically(path, "")
-    checkpoint.save(folder.checkpoint, {**content, "converted_from": source})
+    checkpoint.save(folder.checkpoint, {**content, "state_dict": weights, "converted_from": source})
     manifest: Manifest = {
         **{key: cfg.r3cnn[key] for key in TRAINING_FACTS},
         "config_sha256": sha256_of(config),

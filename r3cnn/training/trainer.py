@@ -20,9 +20,9 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 
-from ..core.errors import UserError
 from ..core.layout import StateFolder
 from ..core.steps import passes_a_step, steps_of_epoch
+from ..data.learnt import require_objects
 from ..data.loading import (
     KeyedDataset,
     batches,
@@ -64,10 +64,8 @@ class Trainer:
         self.seed = cfg.randomness.seed
         checksum = require_checked_annotations(cfg.train_dataloader, cfg.r3cnn.data, "train")
         self.dataset = build_dataset(cfg.train_dataloader, checksum)
-        if len(self.dataset) == 0:
-            raise UserError(
-                f"{cfg.train_dataloader.dataset.ann_file}: no image with objects to train on"
-            )
+        if self.rank == 0:  # it looks at every image's objects, and says how many there are
+            require_objects(self.dataset, cfg.train_dataloader.dataset.ann_file)
         self.detector = build_detector(cfg, self.device, self.seed).train()
         self.model = self._distributed(self.detector)
         self.optim = build_optim_wrapper(self.detector, cfg.optim_wrapper)

@@ -3,20 +3,18 @@
 import logging
 import os
 import pickle
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from ..core.errors import UserError
 from ..core.files import sha256_of
-from . import checkpoint
+from . import checkpoint, foreign
 
 log = logging.getLogger(__name__)
+TORCH_MAGIC = bytes.fromhex("6cfc9c46f9206aa85019")  # what torch's old format begins with
 FORCE = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
-PLACES = ("state_dict", "model")  # where mmengine and others keep the weights
 
 
 def convert(source: Path, out: Path, trust: bool, sha256: str | None) -> None:
@@ -37,14 +35,21 @@ def convert(source: Path, out: Path, trust: bool, sha256: str | None) -> None:
             f"{source}: sha256 {digest} found, expected {sha256}; this is not the file that you trust: "
             "fetch it again"
         )
-    weights = _weights(source, _unpickled(source))
-    checkpoint.save(out, {"state_dict": weights, "converted_from": source.name, "sha256": digest})
+    content = _unpickled(source)
+    weights = {name: value.clone() for name, value in foreign.tensors_of(source, content).items()}
+    classes = foreign.classes_in(content)
+    meta = {"meta": {"dataset_meta": {"classes": classes}}} if classes else {}
+    origin = {"converted_from": source.name, "sha256": digest}
+    checkpoint.save(out, {"state_dict": weights, **meta, **origin})
     log.info("%s: %d tensors", out, len(weights))
 
 
 def _unpickled(source: Path) -> Any:
     forced = os.environ.pop(FORCE, None)
     try:
+        if _is_bare_pickle(source):
+            with open(source, "rb") as file:
+                return pickle.load(file, encoding="latin1")
         return torch.load(source, map_location="cpu", weights_only=False)
     except (ImportError, AttributeError) as error:
         raise UserError(
@@ -60,16 +65,8 @@ def _unpickled(source: Path) -> Any:
             os.environ[FORCE] = forced
 
 
-def _weights(source: Path, content: Any) -> dict[str, Tensor]:
-    """The named tensors of a checkpoint's content, on their own storage."""
-    for place in PLACES:
-        if isinstance(content, Mapping) and isinstance(content.get(place), Mapping):
-            content = content[place]
-    tensors = content.items() if isinstance(content, Mapping) else ()
-    found = {name: value.clone() for name, value in tensors if isinstance(value, Tensor)}
-    if not found:
-        raise UserError(
-            f"{source}: no tensors by name found, expected a state dict or a checkpoint that holds one "
-            f"under {' or '.join(PLACES)}; export its state dict first"
-        )
-    return found
+def _is_bare_pickle(source: Path) -> bool:
+    """Whether a file is a pickle that torch did not write, as Detectron2's model zoo has them."""
+    with open(source, "rb") as file:
+        start = file.read(32)
+    return start[:1] == b"\x80" and TORCH_MAGIC not in start

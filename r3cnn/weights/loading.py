@@ -7,16 +7,20 @@ from mmengine.config import Config
 from torch import Tensor, nn
 
 from ..core.errors import UserError
-from . import checkpoint
+from . import checkpoint, foreign
 from .building import build_detector
 from .device import choose_device
+from .trained import classes_of
 
 
 def load_detector(cfg: Config, weights: Path) -> nn.Module:
-    """The trained detector in evaluation mode. Raises UserError where the weights are another network's."""
+    """The trained detector in evaluation mode. Raises UserError where the weights are another's, or not finite."""
     detector = build_detector(cfg, choose_device())
-    state = checkpoint.load(weights)
-    state = state.get("state_dict", state)
+    content = checkpoint.load(weights)
+    state = foreign.tensors_of(weights, content)
+    state = foreign.without_statistics(weights, state, cfg.model.data_preprocessor)
+    foreign.require_finite(weights, state)
+    foreign.require_classes(weights, content, lambda: classes_of(cfg))
     if reason := _mismatch(detector.state_dict(), state):
         raise UserError(
             f"{weights}: weights of another network than {cfg.filename}: {reason}; "

@@ -24,7 +24,13 @@ class Machine:
     def __init__(self, folder: Path, gpus: int, nvidia_smi: bool) -> None:
         self.folder = folder
         shutil.copytree(ROOT / "scripts", folder / "scripts")
-        for name in ("Makefile", "constraints.txt", "pyproject.toml", "setup.py"):
+        for name in (
+            "Makefile",
+            "constraints.txt",
+            "requirements.lock",
+            "pyproject.toml",
+            "setup.py",
+        ):
             shutil.copy2(ROOT / name, folder / name)
         (folder / "fake").mkdir()
         (folder / "fake" / "torch.py").write_text(TORCH.format(count=gpus))

@@ -223,7 +223,7 @@ def test_a_missing_catalogue(tmp_path):
         ("seeds:", "seds:", "seds: unknown key; expected one of seeds, data, images"),
         ("seeds: [0]", "seeds: [0, 0]", "seeds: found [0, 0]; expected a list of different seeds"),
         ("batch: 4", "batch: 0", "batch: found 0; expected a whole number from 1 up"),
-        ("lr: ", "lr: 1e-3 #", 'lr: found "1e-3"; expected a number above 0 (write 1.0e-3 or'),
+        ("lr: ", "lr: 1e-3 #", "YAML reads 1e-3 as text; write a number such as 0.001"),
         ("classes: 6", "clases: 6", "data.shapes.clases: unknown key; expected one of train, val"),
         ("data: {", "data: {folder: x, ", "data: found "),
         ("factor: ", "factor: 3", "warmup.factor: found 3"),
@@ -277,6 +277,7 @@ def test_the_chain_of_bases(tmp_path):
     assert config_chain(naive) == [naive]
     assert config_chain(naive.with_name("r3_advanced.py")) == [
         naive.with_name("r3_advanced.py"),
+        naive.with_name("r3_mask_iou.py"),
         naive,
     ]
     (tmp_path / "deep").mkdir()

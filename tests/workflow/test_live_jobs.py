@@ -51,6 +51,18 @@ def test_it_waits_and_names_them(fresh, queue):
     assert queue.read_text() == ""
 
 
+@pytest.fixture
+def queue_of_script(tmp_path, monkeypatch):
+    """A squeue whose answers, one a call and then none, the test writes."""
+    answers = tmp_path / "lines"
+    (tmp_path / "bin").mkdir()
+    script = f"#!/bin/sh\nhead -n 1 {answers}; sed -i 1d {answers}\n"
+    (tmp_path / "bin" / "squeue").write_text(script)
+    (tmp_path / "bin" / "squeue").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=":")
+    return answers
+
+
 READ_ONLY = (["-n"], ["--lint"], ["--summary"])
 
 
@@ -73,6 +85,14 @@ def wait(folder, *arguments: str, **variables: str):
         check=False,
         timeout=60,
     )
+
+
+@pytest.mark.parametrize("name", ["My Drive", r"a\new|folder's $(x)"])
+def test_jobs_of_a_folder_with_an_awkward_name_are_waited_for(tmp_path, queue_of_script, name):
+    folder = tmp_path / name
+    folder.mkdir()
+    queue_of_script.write_text(f"12|RUNNING|rule_train|{folder}\n")
+    assert "  job 12, running: rule_train\n" in wait(folder).stderr
 
 
 def test_sessions_other_folders_and_the_job_that_it_runs_in_do_not_count(tmp_path, answers):

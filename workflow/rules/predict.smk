@@ -25,5 +25,5 @@ rule predict:
     message:
         "Predict with {wildcards.id}, seed {wildcards.seed}, L_e = {params.loops}"
     shell:
-        "{resources.launch} python -m r3cnn predict --config {input.config} --checkpoint {input.checkpoint}"
-        " --loops {params.loops} --out {output.predictions} --state {params.state:q} > {log} 2>&1"
+        "{resources.launch} python -m r3cnn predict --config {input.config:q} --checkpoint {input.checkpoint:q}"
+        " --loops {params.loops} --out {output.predictions:q} --state {params.state:q} > {log:q} 2>&1"

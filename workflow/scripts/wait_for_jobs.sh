@@ -21,8 +21,10 @@ queue() {
 }
 
 left() {
-    awk -F'|' -v here="$PWD" -v there="$(pwd -P)" -v own="${SLURM_JOB_ID:-}" \
-        '$1 != own && $3 ~ /^(rule|group)_/ && ($4 == here || $4 == there) {
+    # By the environment: awk -v would read the backslashes of a name. The folder's own name may hold a |.
+    here=$PWD there=$(pwd -P) own=${SLURM_JOB_ID:-} awk -F'|' '
+        { folder = $0; sub(/^[^|]*[|][^|]*[|][^|]*[|]/, "", folder) }
+        $1 != ENVIRON["own"] && $3 ~ /^(rule|group)_/ && (folder == ENVIRON["here"] || folder == ENVIRON["there"]) {
             print "  job " $1 ", " tolower($2) ": " $3
         }'
 }

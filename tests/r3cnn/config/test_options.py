@@ -4,6 +4,7 @@ import pytest
 
 from r3cnn.catalogue.trainings import Training
 from r3cnn.config.options import require_kept, set_options
+from r3cnn.config.signatures import require_taken
 from r3cnn.core.errors import UserError
 from tests.r3cnn import tiny
 
@@ -167,3 +168,70 @@ def test_a_class_is_set_before_its_arguments():
     options = {"model.neck.rfp_steps": 2, "model.neck.type": "NoNeck"}
     with pytest.raises(UserError, match=r"options: model\.neck\.type: no class 'NoNeck'"):
         set_options(tiny.config("r3_naive_inc"), tiny.entry("r3_naive_inc", options=options))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("optim_wrapper.optimizer.dampening", "1e-2", "expected a number, as SGD takes"),
+        ("optim_wrapper.optimizer.nesterov", "true", "expected a boolean, as SGD takes"),
+        ("optim_wrapper.optimizer.nesterov", 1, "expected a boolean, as SGD takes"),
+        ("model.backbone.with_cp", "no", "expected a boolean, as ResNet"),
+        ("model.neck.start_level", True, "expected a number, as FPN takes"),
+        ("model.backbone.stem_channels", "64", "found '64', a text; write 64 without quotes"),
+        ("optim_wrapper.clip_grad", {"max_norm": "35"}, "max_norm: found '35', a text; write 35"),
+        ("optim_wrapper.paramwise_cfg", {"bypass_duplicate": "Yes"}, "write true without quotes"),
+    ],
+)
+def test_a_new_argument_of_another_kind_than_the_class_takes_is_refused(key, value, expected):
+    with pytest.raises(UserError) as caught:
+        set_options(tiny.config("r3_naive_inc"), with_option(key, value))
+    assert str(caught.value).startswith(f"experiments/paper.yaml: r3_naive_inc: options: {key}")
+    assert expected in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("model.neck.add_extra_convs", "on_input"),
+        ("model.neck.add_extra_convs", True),
+        ("optim_wrapper.optimizer.foreach", False),
+        ("optim_wrapper.optimizer.foreach", None),
+        ("optim_wrapper.optimizer.dampening", 0),
+    ],
+)
+def test_a_new_argument_of_a_kind_that_the_class_takes_will_do(key, value):
+    set_options(tiny.config("r3_naive_inc"), with_option(key, value))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "name", "meant"),
+    [
+        ("optim_wrapper.clip_grad", {"max_nrom": 35}, "max_nrom", "max_norm"),
+        ("optim_wrapper.paramwise_cfg", {"bias_lr_mul": 2}, "bias_lr_mul", "bias_lr_mult"),
+        (
+            "model.neck",
+            {"type": "FPN", "in_channels": [64, 128, 256, 512], "out_channel": 256},
+            "out_channel",
+            "out_channels",
+        ),
+        (
+            "model.roi_head.bbox_roi_extractor",
+            {"type": "GenericRoIExtractor", "agregation": "sum"},
+            "agregation",
+            "aggregation",
+        ),
+    ],
+)
+def test_a_misspelt_key_inside_a_value_is_named(key, value, name, meant):
+    cfg = tiny.config("r3_naive_inc")
+    set_options(cfg, with_option(key, value))
+    with pytest.raises(UserError) as caught:
+        require_taken(cfg, "own.yaml: mine")
+    assert str(caught.value).startswith(f"own.yaml: mine: {key}.{name}: ")
+    assert str(caught.value).endswith(f"(did you mean {meant}?)")
+
+
+@pytest.mark.parametrize("id_", ["r3l_dcn", "r3l_groie", "htc_gcnet"])
+def test_the_paper_s_own_configs_are_taken(id_):
+    require_taken(tiny.config(id_), "paper.yaml")

@@ -100,6 +100,26 @@ def test_direct_is_torchs_own():
     assert torch.equal(use_direct(conv)(x), expected)
 
 
+@pytest.mark.parametrize(
+    "device",
+    [
+        "meta",
+        pytest.param(
+            "cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+        ),
+    ],
+)
+def test_off_the_cpu_it_is_torchs_own_unless_asked_for(device):
+    """Nothing has measured the matrix products on a GPU."""
+    conv = MapConv2d(4, 3, 7, padding=3)
+    elsewhere = torch.empty(5, 4, 7, 7, device=device)
+    assert conv.as_written(elsewhere)
+    assert not conv.as_written(torch.empty(5, 4, 7, 7))
+    assert not use_direct(conv, False).as_written(torch.empty(5, 4, 7, 7))
+    assert conv.direct is False
+    assert use_direct(conv).as_written(torch.empty(5, 4, 7, 7))
+
+
 def test_under_autocast_it_is_the_convolution_of_autocast():
     conv, plain = MapConv2d(4, 3, 7, padding=3), nn.Conv2d(4, 3, 7, padding=3)
     plain.load_state_dict(conv.state_dict())

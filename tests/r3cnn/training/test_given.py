@@ -121,3 +121,32 @@ def test_a_missing_file(config, tmp_path):
 def test_what_is_written_holds_no_code(config, zoo, tmp_path):
     take(config, zoo, sha256(zoo), tmp_path / "out")
     assert set(checkpoint.load(tmp_path / "out" / "checkpoint.pth")) >= {"state_dict", "sha256"}
+
+
+def test_classes_in_another_order_and_weights_that_are_not_finite(config, zoo, tmp_path, shapes):
+    classes = tuple(reversed(shapes["classes"]))
+    theirs = weights(config)
+    torch.save({"state_dict": theirs, "meta": {"dataset_meta": {"classes": classes}}}, zoo)
+    done = take(config, zoo, sha256(zoo), tmp_path / "out")
+    assert done.exit_code == 1
+    assert (
+        f"error: {zoo}: the same classes in another order: label 0 means {classes[0]!r}"
+        in done.output
+    )
+    theirs["roi_head.bbox_head.fc_cls.weight"][0, 0] = float("nan")
+    torch.save({"state_dict": theirs}, zoo)
+    done = take(config, zoo, sha256(zoo), tmp_path / "out")
+    assert done.exit_code == 1
+    assert f"error: {zoo}: roi_head.bbox_head.fc_cls.weight: not finite" in done.output
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_wrapped_checkpoint_is_taken_under_mmdets_names(config, zoo, tmp_path):
+    theirs = {f"module.{name}": value for name, value in weights(config).items()}
+    preprocessor = load_config(config).model.data_preprocessor
+    for key in ("mean", "std"):
+        theirs[f"module.data_preprocessor.{key}"] = torch.tensor(preprocessor[key])
+    torch.save({"model": theirs}, zoo)
+    done = take(config, zoo, sha256(zoo), tmp_path / "out")
+    assert done.exit_code == 0, done.output
+    require_taken(config, zoo, tmp_path / "out", str(zoo))

@@ -26,6 +26,7 @@ def run(tmp_path: Path) -> ResultFolder:
     folder.train("mask_1x", loops_trained=1)
     folder.score("mask_1x", 1, 0.3, 0.2)
     folder.resample("mask_1x", 1, 0.3)
+    folder.errors("mask_1x", 1, 0.02, 0.01)
     folder.histogram("mask_1x", 1)
     folder.measure("mask_1x")
     folder.write("trainings/mask_1x/seed0/config.py", "root = 'results/mini/data'\n")
@@ -76,6 +77,7 @@ def test_only_small_files_of_what_has_ended_are_kept(run: ResultFolder, tmp_path
         "train.jsonl",
         "loops1.json",
         "loops1.bootstrap.parquet",
+        "loops1.errors.json",
         "mask_1x.json",
     }
     assert not (tmp_path / "kept" / "trainings" / "htc").exists()

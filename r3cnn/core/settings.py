@@ -1,0 +1,63 @@
+"""The settings that Snakemake's --config hands over, as they were typed."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import yaml
+
+from .errors import UserError
+
+NUMBERS = ("seeds",)  # a whole number or a list of them says what was meant
+
+
+def texts(config: Mapping[str, Any], typed: Iterable[str] | None) -> dict[str, str | None]:
+    """Each setting as text; None where a file of settings says null.
+
+    config: what Snakemake made of them (2024_02 into the number 202402); typed: its `key=value` arguments.
+    Raises UserError for one that is empty, given twice, or that a file of settings does not give as text.
+    """
+    given: dict[str, str] = {}
+    for argument in typed or ():
+        key, _, value = argument.partition("=")
+        if re.fullmatch(r"""".*"|'.*'""", value):
+            value = _unquoted(value)
+        if not value:
+            raise UserError(
+                f"--config {key}: found nothing after the =; write a value or remove it"
+            )
+        if given.setdefault(key, value) != value:
+            raise UserError(f"--config {key}: given twice, {given[key]} and {value}; remove one")
+    return {key: given[key] if key in given else _text(key, config[key]) for key in config}
+
+
+def _unquoted(value: str) -> str:
+    """The text in quotes as Snakemake reads it, by YAML's rules: so it quotes the settings of its own jobs."""
+    try:
+        return str(yaml.load(value, Loader=yaml.BaseLoader))
+    except yaml.YAMLError:
+        return value
+
+
+def require_one(arguments: Sequence[str]) -> None:
+    """Raise UserError where a command says --config more than once: Snakemake keeps the last one alone."""
+    before = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    if sum(one in ("--config", "-C") or one.startswith("--config=") for one in before) > 1:
+        raise UserError(
+            "--config: stands in the command twice, and the last one alone counts; write all settings after one, "
+            "such as --config scale=mini data=DIR"
+        )
+
+
+def _text(key: str, value: Any) -> str | None:
+    """A setting of a file, which YAML has read."""
+    if value is None or isinstance(value, str):
+        return value
+    if key in NUMBERS:
+        several = value if isinstance(value, list | tuple) else [value]
+        if all(isinstance(one, int) and not isinstance(one, bool) for one in several):
+            return ",".join(map(str, several))
+    raise UserError(
+        f"--configfile: {key}: found {value!r}, a {type(value).__name__}, where text is expected; put what you "
+        "mean in quotes"
+    )
