@@ -13,12 +13,12 @@ def parsed_dataset(settings: dict) -> Dataset:
     init_default_scope("mmdet")
     from mmdet.registry import DATASETS
 
-    from . import annotation_api, transforms  # noqa: F401 - registers what the pipelines name
+    from . import annotation_api, transforms  # which registers what the pipelines name
 
     annotation_api.use()
     annotations = settings["ann_file"]
     try:
-        return DATASETS.build(settings)
+        dataset = DATASETS.build(settings)
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise UserError(
             f"{annotations}: not JSON in UTF-8 ({error}); the file may be cut off: fetch or write it again"
@@ -30,3 +30,6 @@ def parsed_dataset(settings: dict) -> Dataset:
             f"{annotations}: no object to train on: no image is left; check the data with "
             "`python -m r3cnn data check`, and the model's filter_cfg"
         ) from error
+    if hasattr(dataset, "pipeline"):  # a wrapper of data sets has none
+        dataset.pipeline = transforms.NamingPipeline(dataset.pipeline)
+    return dataset
