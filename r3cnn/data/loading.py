@@ -34,13 +34,13 @@ class KeyedDataset(Dataset):
 
 
 def build_dataset(loader_cfg: dict, checksum: str | None = None) -> Dataset:
-    """mmdet's data set of a dataloader's config. Raises UserError where none is left to read.
+    """mmdet's data set of a dataloader's config. Raises UserError where its annotations cannot be read.
 
     checksum: of the annotation file, where it was compared; a large one is then parsed once for all processes.
     """
-    file = _existing(loader_cfg)
+    _existing(loader_cfg)
     settings = dict(loader_cfg["dataset"])
-    return shared_dataset(settings, checksum) or parsed_dataset(settings, file)
+    return shared_dataset(settings, checksum) or parsed_dataset(settings)
 
 
 def _existing(loader_cfg: dict) -> Path:
@@ -51,7 +51,7 @@ def _existing(loader_cfg: dict) -> Path:
 
 
 def require_checked_annotations(loader_cfg: dict, facts: dict | None, split: str) -> str | None:
-    """The annotation file's checksum; None where the config keeps none. UserError where it is not the file's.
+    """The annotation file's checksum, None where the config keeps none. Raises UserError for another file.
 
     A config that keeps none was made for data that nothing has checked: what they say is checked here.
     """

@@ -1,7 +1,6 @@
 """mmdet's own reading of a data set."""
 
 import json
-from pathlib import Path
 
 from mmengine.registry import init_default_scope
 from torch.utils.data import Dataset
@@ -9,17 +8,15 @@ from torch.utils.data import Dataset
 from ..core.errors import UserError
 
 
-def parsed_dataset(settings: dict, annotations: Path) -> Dataset:
-    """mmdet's data set of its config. Raises UserError where its annotations cannot be read, or none is left.
-
-    annotations: the file that an error names.
-    """
+def parsed_dataset(settings: dict) -> Dataset:
+    """mmdet's data set of its config. Raises UserError where none is left to read."""
     init_default_scope("mmdet")
     from mmdet.registry import DATASETS
 
     from . import annotation_api, transforms  # which registers what the pipelines name
 
     annotation_api.use()
+    annotations = settings["ann_file"]
     try:
         dataset = DATASETS.build(settings)
     except (json.JSONDecodeError, UnicodeDecodeError) as error:

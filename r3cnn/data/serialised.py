@@ -45,10 +45,8 @@ def shared_dataset(settings: dict, checksum: str | None) -> Dataset | None:
 
     None where it is to be built as usual: a small file, one without a checksum, another class, no room.
     """
-    if not checksum or settings.get("type") != SUPPORTED:
-        return None
     file = Path(settings["ann_file"])
-    if file.stat().st_size < LEAST_BYTES:
+    if not checksum or settings["type"] != SUPPORTED or file.stat().st_size < LEAST_BYTES:
         return None
     folder = cache_folder() / _key(settings, checksum)
     if not _complete(folder):
@@ -108,7 +106,7 @@ def main() -> None:
 
 def write(folder: Path, settings: dict) -> None:
     """Parse the annotations and write the list, by mmengine's serialisation."""
-    dataset = parsed_dataset(settings, Path(settings["ann_file"]))
+    dataset = parsed_dataset(settings)
     infos = (dataset.get_data_info(i) for i in range(len(dataset)))
     wide = np.array([info["width"] > info["height"] for info in infos], dtype=bool)
     about = {name: getattr(dataset, name) for name in KEPT}
@@ -122,7 +120,7 @@ def write(folder: Path, settings: dict) -> None:
 
 def _mapped(folder: Path, settings: dict) -> Dataset:
     data, ends, wide, about = _files(folder)
-    dataset = parsed_dataset({**settings, "lazy_init": True}, Path(settings["ann_file"]))
+    dataset = parsed_dataset({**settings, "lazy_init": True})
     for name, value in pickle.loads(about.read_bytes()).items():
         setattr(dataset, name, value)
     dataset.data_bytes = np.load(data, mmap_mode="r")

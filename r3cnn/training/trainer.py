@@ -64,7 +64,8 @@ class Trainer:
         self.seed = cfg.randomness.seed
         checksum = require_checked_annotations(cfg.train_dataloader, cfg.r3cnn.data, "train")
         self.dataset = build_dataset(cfg.train_dataloader, checksum)
-        require_objects(self.dataset, cfg.train_dataloader.dataset.ann_file)
+        if self.rank == 0:  # it looks at every image's objects, and says how many there are
+            require_objects(self.dataset, cfg.train_dataloader.dataset.ann_file)
         self.detector = build_detector(cfg, self.device, self.seed).train()
         self.model = self._distributed(self.detector)
         self.optim = build_optim_wrapper(self.detector, cfg.optim_wrapper)

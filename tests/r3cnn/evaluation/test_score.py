@@ -15,7 +15,7 @@ from pycocotools.cocoeval import COCOeval
 
 from r3cnn.core.errors import UserError
 from r3cnn.core.files import sha256_of
-from r3cnn.core.records import BY_BOX_AREA, IOU_PERCENT, METRICS, SCORED
+from r3cnn.core.records import BY_BOX_AREA, IOU_PERCENT, SCORED
 from r3cnn.evaluation import score as score_module
 from r3cnn.evaluation.predictions import SCHEMA
 from r3cnn.evaluation.score import score
@@ -314,7 +314,7 @@ def test_ids_are_carried_exactly(annotations, tmp_path, kind):
     found = result(write(tmp_path / "p.parquet", rows), 3, path)
     truth = loaded(path)
     for task in ("bbox", "segm"):
-        values = [-1 if found[task][name] is None else found[task][name] for name in METRICS]
+        values = [-1 if value is None else value for value in found[task].values()]
         assert values == pytest.approx(pycocotools(truth, rows, task), abs=1e-12)
         assert found[task]["AP"] > 0.05
 
@@ -398,6 +398,34 @@ def test_annotations_that_are_no_annotations(tmp_path, content, cause):
     assert cause in message
 
 
+def test_at_scale_paper_pycocotools_scores_some_of_the_images_and_the_file_says_how_many(
+    annotations, tmp_path, monkeypatch
+):
+    path = write(tmp_path / "p.parquet", imperfect(loaded(annotations)), scale="paper")
+    assert result(path, 3, annotations)["provenance"]["pycocotools_images"] == 4
+    monkeypatch.setattr(score_module, "CHECKED_IMAGES", 2)
+    seen, real = [], score_module.pycocotools_metrics
+    monkeypatch.setattr(
+        score_module,
+        "pycocotools_metrics",
+        lambda *part, **more: seen.append(part) or real(*part, **more),
+    )
+    found = result(path, 3, annotations)
+    assert found["provenance"]["pycocotools_images"] == 2
+    ids = sorted(one["id"] for one in json.loads(annotations.read_text())["images"])
+    for content, table, _ in seen:
+        assert [one["id"] for one in content["images"]] == ids[::2]
+        assert set(table["image_id"].to_pylist()) == set(ids[::2])
+        assert {one["image_id"] for one in content["annotations"]} == set(ids[::2])
+    monkeypatch.setattr(
+        score_module,
+        "pycocotools_metrics",
+        lambda *part, **more: real(*part, **more) | {"AP": 0.123},
+    )
+    with pytest.raises(UserError, match=r"pycocotools 0\.123"):
+        result(path, 3, annotations)
+
+
 @pytest.mark.parametrize(("key", "value"), [("image_id", 77), ("category_id", 2**62)])
 def test_detections_of_other_data(annotations, tmp_path, key, value):
     rows = imperfect(loaded(annotations))
@@ -443,27 +471,3 @@ def test_annotations_that_were_not_checked(annotations, tmp_path, spoil, part):
     message = refused(write(tmp_path / "p.parquet", []), path)
     assert message.startswith(f"{path}: annotation {content['annotations'][0]['id']}: ")
     assert part in message
-
-
-def test_at_scale_paper_pycocotools_scores_some_of_the_images_and_the_file_says_how_many(
-    annotations, tmp_path, monkeypatch
-):
-    path = write(tmp_path / "p.parquet", imperfect(loaded(annotations)), scale="paper")
-    assert result(path, 3, annotations)["provenance"]["pycocotools_images"] == 4
-    monkeypatch.setattr(score_module, "CHECKED_IMAGES", 2)
-    seen, real = [], score_module.pycocotools_metrics
-    monkeypatch.setattr(
-        score_module, "pycocotools_metrics", lambda *part: seen.append(part) or real(*part)
-    )
-    found = result(path, 3, annotations)
-    assert found["provenance"]["pycocotools_images"] == 2
-    ids = sorted(one["id"] for one in json.loads(annotations.read_text())["images"])
-    for content, table, _ in seen:
-        assert [one["id"] for one in content["images"]] == ids[::2]
-        assert set(table["image_id"].to_pylist()) == set(ids[::2])
-        assert {one["image_id"] for one in content["annotations"]} == set(ids[::2])
-    monkeypatch.setattr(
-        score_module, "pycocotools_metrics", lambda *part: real(*part) | {"AP": 0.123}
-    )
-    with pytest.raises(UserError, match=r"pycocotools 0\.123"):
-        result(path, 3, annotations)
