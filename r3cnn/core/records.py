@@ -55,6 +55,8 @@ class Provenance(TypedDict, total=False):
     versions: dict[str, str]
     device: str
     operators: str  # which back end of mmcv's operators
+    gpu_software: dict[str, str]  # versions of CUDA, cuDNN, NCCL and the driver; none without a GPU
+    tf32: dict[str, bool]  # whether matrix products and convolutions may be rounded to TF32
 
 
 class DataFacts(TypedDict, total=False):

@@ -16,6 +16,7 @@ from pycocotools.cocoeval import COCOeval
 from r3cnn.core.errors import UserError
 from r3cnn.core.files import sha256_of
 from r3cnn.core.records import BY_BOX_AREA, IOU_PERCENT, METRICS, SCORED
+from r3cnn.evaluation import score as score_module
 from r3cnn.evaluation.predictions import SCHEMA
 from r3cnn.evaluation.score import score
 from tests.r3cnn.reference import at_iou, summarised
@@ -442,3 +443,27 @@ def test_annotations_that_were_not_checked(annotations, tmp_path, spoil, part):
     message = refused(write(tmp_path / "p.parquet", []), path)
     assert message.startswith(f"{path}: annotation {content['annotations'][0]['id']}: ")
     assert part in message
+
+
+def test_at_scale_paper_pycocotools_scores_some_of_the_images_and_the_file_says_how_many(
+    annotations, tmp_path, monkeypatch
+):
+    path = write(tmp_path / "p.parquet", imperfect(loaded(annotations)), scale="paper")
+    assert result(path, 3, annotations)["provenance"]["pycocotools_images"] == 4
+    monkeypatch.setattr(score_module, "CHECKED_IMAGES", 2)
+    seen, real = [], score_module.pycocotools_metrics
+    monkeypatch.setattr(
+        score_module, "pycocotools_metrics", lambda *part: seen.append(part) or real(*part)
+    )
+    found = result(path, 3, annotations)
+    assert found["provenance"]["pycocotools_images"] == 2
+    ids = sorted(one["id"] for one in json.loads(annotations.read_text())["images"])
+    for content, table, _ in seen:
+        assert [one["id"] for one in content["images"]] == ids[::2]
+        assert set(table["image_id"].to_pylist()) == set(ids[::2])
+        assert {one["image_id"] for one in content["annotations"]} == set(ids[::2])
+    monkeypatch.setattr(
+        score_module, "pycocotools_metrics", lambda *part: real(*part) | {"AP": 0.123}
+    )
+    with pytest.raises(UserError, match=r"pycocotools 0\.123"):
+        result(path, 3, annotations)
