@@ -13,7 +13,7 @@ def load_config(path: str | Path) -> Config:
     """A config file from disk, its `custom_imports` done. Raises UserError for a missing or broken file."""
     if not Path(path).is_file():
         raise UserError(f"{path}: no such config file; make one with `python -m r3cnn resolve`")
-    cfg = read(Path(path))
+    cfg = read(Path(path), remedy="resolve it again")
     if "r3cnn" not in cfg:
         raise UserError(f"{path}: not a resolved config (no key r3cnn); resolve it again")
     own_code.import_all(cfg)

@@ -14,8 +14,8 @@ from ..core.schema import shown
 CONFIGS = "/.mim/configs/"  # where a package of OpenMMLab has those that `package::name` means
 
 
-def read(path: Path, own: Sequence[Path] = ()) -> Config:
-    """A config with its bases; `own`: those of them that are the user's. Raises UserError."""
+def read(path: Path, own: Sequence[Path] = (), remedy: str = "correct the file") -> Config:
+    """A config with its bases; `own`: those of them that are the user's. Raises UserError, with the remedy."""
     try:
         with writing(Path(tempfile.gettempdir(), path.name)):  # mmengine makes a copy there
             cfg = Config.fromfile(str(path), import_custom_modules=False)
@@ -24,7 +24,7 @@ def read(path: Path, own: Sequence[Path] = ()) -> Config:
     except (Exception, SystemExit) as error:  # the file is code
         file, line = _place(error, own or (path,))
         where = shown(file or path) + (f", line {line}" if line else "")
-        raise UserError(f"{where}: {_explained(error)}") from error
+        raise UserError(f"{where}: {_explained(error, remedy)}") from error
     if not isinstance(cfg.get("model"), dict):
         raise UserError(
             f"{shown(path)}: no `model`; expected the config of a detector, such as "
@@ -50,7 +50,7 @@ def _place(error: BaseException, files: Sequence[Path]) -> tuple[Path | None, in
     return next((place for place in places if place[1]), (None, None))
 
 
-def _explained(error: BaseException) -> str:
+def _explained(error: BaseException, remedy: str) -> str:
     """What an error says, in one line, with what to do."""
     said = " ".join(str(error).split())
     if isinstance(error, RecursionError):
@@ -64,4 +64,7 @@ def _explained(error: BaseException) -> str:
     if isinstance(error, ModuleNotFoundError | AssertionError) and "::" not in said:
         return f"{said or type(error).__name__}; expected _base_ to be a file or mmdet::..."
     said = said if len(said) <= 300 else said[:297] + "..."
-    return f"{type(error).__name__}: {said}; correct the file" if said else type(error).__name__
+    said = said.replace(
+        "(<unknown>, line", "(line"
+    )  # a name that mmengine gives to what it compiles
+    return f"{type(error).__name__}: {said or 'no more is known'}; {remedy}"
