@@ -286,7 +286,7 @@ def test_a_missing_config_file(tmp_path, path):
 
 def test_a_broken_config_file(tmp_path):
     (tmp_path / "c.py").write_text("model = dict(\n")
-    with pytest.raises(UserError, match=r"c\.py: not a config: .*; resolve it again"):
+    with pytest.raises(UserError, match=r"c\.py: SyntaxError: .*line 1.*; resolve it again"):
         load_config(tmp_path / "c.py")
 
 
