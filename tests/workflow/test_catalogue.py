@@ -267,7 +267,8 @@ def test_a_schedule_that_a_scale_lacks_is_named(tmp_path):
 
 def test_an_unknown_scale_is_named_with_the_known_ones():
     with pytest.raises(
-        UserError, match=r"'smok'; expected one of mini, mini_lr005, paper, quick, smoke \(did you m"
+        UserError,
+        match=r"'smok'; expected one of mini, mini_lr005, paper, quick, smoke \(did you m",
     ):
         load_scale("smok")
 
