@@ -1,5 +1,6 @@
 """Commands about a whole run: what it will cost, and how far it is."""
 
+import math
 import sys
 from pathlib import Path
 
@@ -77,6 +78,9 @@ def estimate(
     from ..catalogue import load_catalogue, load_scale
     from ..runs import estimate as module
 
+    for name, value in (("--price", price), ("--watts", watts)):
+        if value is not None and not math.isfinite(value):
+            raise UserError(f"{name} {value}: expected a number")
     settings, trainings = load_scale(scale), load_catalogue(catalogue)
     each = gpus_of_training or min(gpus, 8)
     if each > gpus:

@@ -92,8 +92,12 @@ def test_boxes_alone(files: list[Path], annotations: Path) -> None:
         ({"category_id": "cat"}, "category_id: 'cat' found"),
         ({"score": None}, "score: None found"),
         ({"bbox": [1, 2, 3]}, "bbox: [1, 2, 3] found"),
-        ({"segmentation": {"size": [1, 1], "counts": "01"}}, "segmentation: expected run lengths"),
-        ({"segmentation": [[1, 2]]}, "segmentation: expected polygons"),
+        (
+            {"segmentation": {"size": [1, 1], "counts": "01"}},
+            "segmentation: an RLE of size [1, 1] found",
+        ),
+        ({"segmentation": {"size": [96, 96], "counts": "01"}}, "segmentation: an RLE"),
+        ({"segmentation": [[1, 2]]}, "segmentation: a polygon of 2 numbers"),
     ],
 )
 def test_what_is_no_detection_is_named(

@@ -212,3 +212,11 @@ def test_a_broken_archive_is_refused_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"kept\.zip: not a file of kept results") as caught:
         load_results(tmp_path)
     assert "\n" not in str(caught.value)
+
+
+def test_what_the_run_was_told_is_kept_without_its_folder(smoke: ResultFolder, tmp_path) -> None:
+    told = {"scale": "my scale.yaml", "seeds": "0,1", "trainings": ["htc"]}
+    smoke.write("settings.json", told | {"results": "/elsewhere/on this machine"})
+    keep(smoke.path, tmp_path / "kept")
+    text = (tmp_path / "kept" / "settings.json").read_text(encoding="utf-8")
+    assert json.loads(text) == told
