@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from r3cnn.core.errors import UserError
+from r3cnn.core.utf8 import run_in_utf8
 
 from .claims.spec import DEFAULT_CLAIMS
 from .tables.spec import DEFAULT_TABLES
@@ -249,4 +250,5 @@ def pictures_command(tables: Path, table: str, results: Path, out: Path) -> list
 
 
 if __name__ == "__main__":
+    run_in_utf8()
     cli(prog_name="python -m reports")

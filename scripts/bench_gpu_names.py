@@ -15,12 +15,14 @@ from packaging.utils import canonicalize_name
 
 CONSTRAINTS = Path(__file__).resolve().parent.parent / "constraints.txt"
 ROOTS = (
-    *("onedl-mmcv", "onedl-mmdetection", "onedl-mmengine"),
+    *("onedl-mmcv", "onedl-mmdetection", "onedl-mmengine", "opencv-python-headless", "tabulate"),
     *("click", "hotcoco", "jsonschema", "numpy", "pillow", "pyarrow", "pycocotools", "pyyaml"),
 )
 BUILD = ("ninja", "packaging", "setuptools", "wheel")
-# torch is there, mmcv is built there; opencv-python needs libGL, and its headless twin has the same module
-LEFT_OUT = {"torch", "onedl-mmcv", "opencv-python"}
+# torch is there, mmcv is built there
+LEFT_OUT = {"torch", "onedl-mmcv"}
+# what the lock leaves out (pyproject.toml says why), so that it is not installed here either
+NOT_NEEDED = {"imaug", "opencv-python"}
 
 
 def closure(roots: Iterable[str], python: str) -> set[str]:
@@ -30,7 +32,7 @@ def closure(roots: Iterable[str], python: str) -> set[str]:
     waiting = [canonicalize_name(name) for name in roots]
     while waiting:
         name = waiting.pop()
-        if name in seen:
+        if name in seen | NOT_NEEDED:
             continue
         seen.add(name)
         required = map(Requirement, distribution(name).requires or ())
@@ -49,7 +51,9 @@ def names(python: str) -> set[str]:
 
 def pins(wanted: Iterable[str]) -> list[str]:
     """The names with their versions. Raises SystemExit where one has none."""
-    known = dict(re.findall(r"^(\S+)==(\S+)$", CONSTRAINTS.read_text(), re.MULTILINE))
+    known = dict(
+        re.findall(r"^(\S+)==(\S+)$", CONSTRAINTS.read_text(encoding="utf-8"), re.MULTILINE)
+    )
     missing = sorted(set(wanted) - known.keys())
     if missing:
         sys.exit(f"error: {CONSTRAINTS}: {missing[0]}: no version, expected one; add it")

@@ -33,7 +33,7 @@ def plan_seconds(scale: Path, folder: Path) -> float:
         *("--config", f"scale={scale}", f"results={folder / 'results'}"),
     ]
     begin = time.perf_counter()
-    done = subprocess.run(command, cwd=REPO, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=REPO, capture_output=True, encoding="utf-8", check=False)
     seconds = time.perf_counter() - begin
     if done.returncode:
         said = " ".join((done.stderr or done.stdout).split())
@@ -48,13 +48,17 @@ def planning(seeds: int = SEEDS, rounds: int = 3) -> dict:
     """Seconds for every training with many seeds over those with one, measured in turn."""
     import yaml
 
-    smoke = yaml.safe_load((REPO / "experiments" / "scales" / "smoke.yaml").read_text())
+    smoke = yaml.safe_load(
+        (REPO / "experiments" / "scales" / "smoke.yaml").read_text(encoding="utf-8")
+    )
     times: dict[str, dict[str, list[float]]] = {}
     with tempfile.TemporaryDirectory() as folder:
         for _ in range(rounds):
             for n in (seeds, 1):
                 scale = Path(folder, f"seeds{n}.yaml")
-                scale.write_text(yaml.safe_dump(smoke | {"seeds": list(range(n))}))
+                scale.write_text(
+                    yaml.safe_dump(smoke | {"seeds": list(range(n))}), encoding="utf-8"
+                )
                 seconds = round(plan_seconds(scale, Path(folder)), 3)
                 times.setdefault(f"{n} seeds", {"seconds": []})["seconds"].append(seconds)
     many, one = (statistics.median(of["seconds"]) for of in times.values())
@@ -93,7 +97,10 @@ def benchmark_seconds(results: Path) -> list[float]:
     """Of every job that has a benchmark file, from the process's start to its end."""
     found = []
     for path in sorted(RunFolder(results).benchmarks.rglob("*.tsv")):
-        with open(path, newline="") as file, explained(path, results, "seconds in a column s"):
+        with (
+            open(path, newline="", encoding="utf-8") as file,
+            explained(path, results, "seconds in a column s"),
+        ):
             found += [float(row["s"]) for row in csv.DictReader(file, delimiter="\t")]
     return found
 
@@ -103,7 +110,7 @@ def training_seconds(results: Path) -> list[float]:
     found = []
     for path in manifests(results):
         with explained(path, results, "process_seconds in each of its attempts"):
-            attempts = json.loads(path.read_text())["attempts"]
+            attempts = json.loads(path.read_text(encoding="utf-8"))["attempts"]
             found.append(sum(float(one["process_seconds"]) for one in attempts))
     return found
 
@@ -113,7 +120,7 @@ def training_starts(results: Path) -> list[datetime]:
     found = []
     for path in manifests(results):
         with explained(path, results, "a time at start"):
-            start = datetime.fromisoformat(json.loads(path.read_text())["start"])
+            start = datetime.fromisoformat(json.loads(path.read_text(encoding="utf-8"))["start"])
             found.append(start.astimezone().replace(tzinfo=None))
     return found
 
@@ -158,7 +165,7 @@ def wall_seconds(log: Path) -> float:
 
 def cores_of(log: Path) -> int:
     """The cores that a run was given."""
-    found = PROVIDED.search(log.read_text(errors="replace"))
+    found = PROVIDED.search(log.read_text(encoding="utf-8", errors="replace"))
     if not found:
         raise SystemExit(
             f"error: {log}: expected a line `Provided cores: N`, found none; name them with --cores"
@@ -168,7 +175,7 @@ def cores_of(log: Path) -> int:
 
 def stamps_of(log: Path) -> list[datetime]:
     """The times, local ones, at which jobs began and ended."""
-    text = log.read_text(errors="replace")
+    text = log.read_text(encoding="utf-8", errors="replace")
     return [datetime.strptime(stamp, "%a %b %d %H:%M:%S %Y") for stamp in STARTED.findall(text)]
 
 
@@ -176,7 +183,12 @@ def add(out: Path, name: str, row: dict) -> None:
     """Put the row into the file that `python -m r3cnn bench` keeps, which also says what measured it."""
     command = [sys.executable, "-m", "r3cnn.bench.table", str(out.resolve()), name]
     done = subprocess.run(
-        command, cwd=REPO, input=json.dumps(row), stderr=subprocess.PIPE, text=True, check=False
+        command,
+        cwd=REPO,
+        input=json.dumps(row),
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+        check=False,
     )
     if done.returncode:
         raise SystemExit(done.stderr.strip())

@@ -2,7 +2,8 @@
 
 import sys
 
-from r3cnn.runs.doctor import BROKEN, examine
+from r3cnn.runs.doctor import examine
+from r3cnn.runs.finding import BROKEN
 
 
 def main() -> int:

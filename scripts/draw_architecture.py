@@ -147,7 +147,7 @@ def file_graph() -> dict[str, dict[str, set[str]]]:
     with tempfile.TemporaryDirectory() as empty:
         command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
         command += ["--directory", empty, "--filegraph"]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
     if done.returncode:
         sys.exit(f"error: snakemake --filegraph: {done.stderr.strip()[-500:]}")
     rules: dict[str, dict[str, set[str]]] = {}

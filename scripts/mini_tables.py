@@ -112,7 +112,10 @@ def _seconds(results: Results, training: str) -> str:
     """Over a training's attempts, the mean over seeds; nothing where the first rows did not record it yet."""
     spent = []
     for path in _of_seeds(results, training, "manifest.json"):
-        seconds = [one.get("cpu_seconds") for one in json.loads(path.read_text())["attempts"]]
+        seconds = [
+            one.get("cpu_seconds")
+            for one in json.loads(path.read_text(encoding="utf-8"))["attempts"]
+        ]
         spent += [sum(seconds) if seconds and None not in seconds else None]
     return f"{sum(spent) / len(spent):.0f}" if None not in spent else ""
 
@@ -121,7 +124,7 @@ def _class_loss(results: Results, training: str) -> str:
     """Mean over the last steps of the classification loss of the first loop."""
     values = []
     for path in _of_seeds(results, training, "train.jsonl"):
-        lines = [json.loads(line) for line in path.read_text().splitlines()]
+        lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
         last = [line for line in lines if line["iteration"] > lines[-1]["iteration"] - LAST_STEPS]
         values += [line.get("s0.loss_cls", line.get("loss_cls")) for line in last]
     return f"{sum(values) / len(values):.2f}"

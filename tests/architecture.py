@@ -12,9 +12,13 @@ SMK_IMPORT = re.compile(
 DATA_CALLS = {"dict", "list", "tuple"}
 DATA_STATEMENTS = (ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Delete, ast.Expr)
 
-# Written so that this file does not match itself.
+# Written so that this file does not match itself. PyTorch's index of wheels is public and may be named.
 ABSOLUTE_PATH = re.compile(r"(?<![\w.:/~*})\]-])/(?:home|root|work)(?:/|\b)")
-PACKAGE_INDEX = re.compile(r"index[-_]url|find[-_]links|://[^\s\"'<>]*p[y]pi|p[y]thonhosted", re.I)
+PYTORCH = r"[= ]\"?https://download\.pytorch\.org/whl/"
+PACKAGE_INDEX = re.compile(
+    rf"(?<!no-emit-)index[-_]url(?!{PYTORCH})|find[-_]links|://[^\s\"'<>]*p[y]pi|p[y]thonhosted",
+    re.I,
+)
 
 
 def within(name: str, modules: Set[str]) -> bool:

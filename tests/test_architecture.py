@@ -271,6 +271,7 @@ def test_no_file_names_a_machine_or_a_package_index():
         'folder = "|home|someone|data"',
         "see (|root|.cache)",
         "pip install --index~-url x torch",
+        "pip install --extra-index~-url https:||wheels.example.org|whl|cu126 torch",
         "https:||pyp~i.org|simple",
     ],
 )
@@ -279,6 +280,13 @@ def test_a_local_name_is_found(written):
     assert look.local_names(line) == [f"line 1: {line}"]
 
 
-@pytest.mark.parametrize("line", ["results/home/x", "a/home/b", "https://x.org/home/1", "./root/"])
-def test_relative_paths_pass(line):
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("results/home/x", "a/home/b", "https://x.org/home/1", "./root/"),
+        "pip install torch --index-url https://download.pytorch.org/whl/cpu",
+        "uv pip compile --no-emit-index-url",
+    ],
+)
+def test_relative_paths_and_pytorchs_own_index_pass(line):
     assert look.local_names(line) == []

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from importlib import import_module
 from pathlib import Path
 
-from .table import add, read, render
+from .table import LeftOut, add, read, render
 
 log = logging.getLogger(__name__)
 
@@ -23,6 +23,9 @@ ROWS: dict[str, Callable[[], dict]] = {
     "train-naive": _row("train_step", "naive"),
     "train-counting": _row("train_step", "counting"),
     "counting-lists": _row("train_step", "host_lists"),
+    "operators-mask": _row("operators", "train", "mask_1x", 1.1),
+    "operators-naive": _row("operators", "train", "r3_naive_inc", 1.1),
+    "operators-dcn": _row("operators", "train", "dcn", 2.0),
     "predict-nested": _row("nested", "in_one_pass", 1333, 800, 2),  # rounds of minutes
     "predict-nested-256": _row("nested", "in_one_pass", 256, 256),
     "predict-advanced": _row("advanced", "predict"),
@@ -34,9 +37,12 @@ ROWS: dict[str, Callable[[], dict]] = {
 
 
 def measure(names: Iterable[str], out: Path) -> str:
-    """Measure the rows, each written as soon as it is there; the whole file as a table."""
-    content = read(out)
+    """Measure the rows, each written as soon as it is there; the whole file as a table, and what was left out."""
+    content, left_out = read(out), []
     for name in names:
         log.info("measuring %s", name)
-        content = add(out, {name: ROWS[name]()})
-    return render(content)
+        try:
+            content = add(out, {name: ROWS[name]()})
+        except LeftOut as reason:
+            left_out.append(f"{name:20} left out: {reason}")
+    return "\n".join([render(content), *left_out])

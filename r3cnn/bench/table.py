@@ -19,6 +19,10 @@ NEEDED = {"what": str, "against": str, "ratio": (int, float)}
 BESIDE = (*NEEDED, "aim", "cpu_ratio", "times", "measured")
 
 
+class LeftOut(UserError):
+    """Why a row cannot be measured on this machine."""
+
+
 def read(path: Path) -> dict:
     """{"rows": {name: row}} of an earlier run; no rows where there is no file. Raises UserError."""
     if not path.is_file():
@@ -69,7 +73,7 @@ def _commit(path: Path) -> str | None:
 
 def _git(*arguments: str) -> str:
     command = ["git", "-C", str(PACKAGE), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return subprocess.run(command, capture_output=True, encoding="utf-8", check=True).stdout
 
 
 def render(content: dict) -> str:

@@ -12,6 +12,9 @@ from ..core.errors import UserError
 log = logging.getLogger(__name__)
 FILE = click.Path(path_type=Path)
 OPTION = re.compile(r"--?[a-z]")
+LAUNCHER = click.option(
+    "--launcher", type=click.Choice(["none", "pytorch", "slurm"]), default="none", show_default=True
+)
 
 
 class Loops(click.Command):

@@ -2,10 +2,12 @@
 
 import logging
 import sys
+from collections.abc import Sequence
 
 import click
 
 from ..core.errors import UserError
+from ..core.utf8 import run_in_utf8
 from .bench import bench
 from .data import data
 from .evaluation import measure, predict, score
@@ -13,11 +15,16 @@ from .pretrain import pretrain
 from .report import report
 from .runs import doctor, estimate, sources, status, verify_kept
 from .training import convert, resolve, reuse, train, weights
-from .use import export, show
+from .use import export, results, show
 
 
 class Group(click.Group):
-    """Commands whose UserError is one line on the error stream and exit code 1."""
+    """Commands whose UserError is one line on the error stream and exit code 1; they run in UTF-8."""
+
+    def main(self, args: Sequence[str] | None = None, *rest: object, **options: object):
+        if args is None:  # a command line, and no test's call
+            run_in_utf8()
+        return super().main(args, *rest, **options)
 
     def invoke(self, ctx: click.Context):
         try:
@@ -60,6 +67,7 @@ COMMANDS = (
     measure,
     report,
     show,
+    results,
     export,
     convert,
     status,

@@ -11,7 +11,7 @@ from .common import FILE
 
 
 @click.command()
-@click.option("--scale", default="smoke", show_default=True, help="Name or file of a scale.")
+@click.option("--scale", default="quick", show_default=True, help="Name or file of a scale.")
 @click.option("--catalogue", type=FILE, help="A catalogue of your own beside the paper's.")
 @click.option("--results", type=FILE, help="Folder of the results; results/<scale> without it.")
 def status(scale: str, catalogue: Path | None, results: Path | None) -> None:
@@ -118,14 +118,24 @@ def _checkpoints(catalogue, scale) -> dict[str, int]:
 @click.option(
     "--data", "folder", type=FILE, help="The data folder to check; the scale's without it."
 )
-def doctor(scale: str | None, folder: Path | None) -> None:
+@click.option(
+    "--repair",
+    "mend",
+    is_flag=True,
+    help="First write the .pth file that supplies mmcv's operators.",
+)
+def doctor(scale: str | None, folder: Path | None, mend: bool) -> None:
     """Check the installation and the machine; say what to do about each finding.
 
     \b
     Example: python -m r3cnn doctor --scale paper --data data/coco
     """
-    from ..runs.doctor import BROKEN, examine
+    from ..runs.doctor import examine
+    from ..runs.finding import BROKEN
+    from ..runs.operators import repair
 
+    if mend:
+        click.echo(f"wrote  {repair()}")
     findings = list(examine(scale, folder))
     for finding in findings:
         click.echo(finding)

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from ..training.stopping import CHECKPOINT_MINUTES
-from .common import FILE, entry_of, read_checked_data, renamed
+from .common import FILE, LAUNCHER, entry_of, read_checked_data, renamed
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +36,7 @@ def resolve(
     \b
     Example: python -m r3cnn resolve --training htc --scale paper --out htc.py
     """
+    from ..config.load import text_of
     from ..config.resolve import require_loops
     from ..config.resolve import resolve as resolve_config
     from ..core.files import write_atomically
@@ -49,7 +50,7 @@ def resolve(
     require_loops(cfg, entry, known.evaluations[training], known.stated_in.get(training))
     if entry.model.endswith(".py") or entry.options or entry.code:
         require_buildable(cfg, f"{shown(entry.catalogue)}: {training}")
-    write_atomically(out, cfg.pretty_text)
+    write_atomically(out, text_of(cfg))
 
 
 @click.command()
@@ -58,9 +59,7 @@ def resolve(
 @click.option(
     "--state", required=True, type=FILE, help="Folder that survives a stop: checkpoints, log."
 )
-@click.option(
-    "--launcher", type=click.Choice(["none", "pytorch", "slurm"]), default="none", show_default=True
-)
+@LAUNCHER
 @click.option(
     "--minutes",
     type=click.FloatRange(min=0),

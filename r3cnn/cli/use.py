@@ -49,6 +49,33 @@ def show(
 
 
 @click.command()
+@click.argument("predictions", metavar="FILE", type=FILE)
+@click.option("--loops", required=True, type=click.IntRange(min=1), help="The L_e to write.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["coco"]),
+    default="coco",
+    show_default=True,
+    help="COCO's results, which pycocotools and others read.",
+)
+@click.option("--out", type=FILE, help="Their name without .bbox.json; that of FILE without it.")
+def results(predictions: Path, loops: int, form: str, out: Path | None) -> None:
+    """Write one L_e of a file of `predict` as COCO's results, and print their names.
+
+    Boxes and masks get a file each, <name>.bbox.json and <name>.segm.json: a mask may have a score of its own, and
+    pycocotools would take its size from its box. `score` reads such files, from here or from any other tool.
+
+    \b
+    Example: python -m r3cnn results predictions/htc/seed0.parquet --loops 3 --out htc
+    """
+    from ..evaluation.coco_results import write_results
+
+    for path in write_results(predictions, loops, out or predictions.with_suffix("")):
+        click.echo(path)
+
+
+@click.command()
 @click.option("--checkpoint", required=True, type=FILE, help="A training's checkpoint.pth.")
 @click.option("--config", type=FILE, help="Its resolved config; the one beside it without this.")
 @click.option("--out", required=True, type=FILE, help="File of the weights, such as model.pth.")

@@ -18,3 +18,8 @@ def load_config(path: str | Path) -> Config:
         raise UserError(f"{path}: not a resolved config (no key r3cnn); resolve it again")
     own_code.import_all(cfg)
     return cfg
+
+
+def text_of(cfg: Config) -> str:
+    """A resolved config as Python that reads back the same: mmengine fills in what stands in double braces."""
+    return cfg.pretty_text.replace("{{", r"{\x7b")  # only a string literal can hold them

@@ -9,7 +9,6 @@ from mmengine.utils import import_modules_from_strings
 
 from ..core.errors import UserError
 from ..core.files import sha256_of
-from ..models.registered import register_all
 from .reading import line_of
 
 
@@ -67,6 +66,8 @@ def _load(code: Path) -> None:
         raise UserError(
             f"{code}: {name!r} is no name for a module, or another module's; rename the file"
         )
+    from ..models.registered import register_all
+
     register_all()  # first, so that a name of theirs is refused here
     spec = importlib.util.spec_from_file_location(name, code)
     module = importlib.util.module_from_spec(spec)

@@ -12,7 +12,7 @@ from mmengine.config import Config
 
 from ..catalogue.chains import config_chain
 from ..catalogue.scales import Scale
-from ..catalogue.trainings import Training
+from ..catalogue.trainings import MODELS, Training
 from ..core.errors import UserError
 from ..core.schema import shown
 from ..data import annotation_file, image_folder
@@ -53,6 +53,7 @@ def resolve(
     require_read(cfg, (), {key: where_of(training, key) for key in training.options})
     require_data(cfg, where)
     _require_weights(cfg, training)
+    _require_heads(cfg, training)
     before = copy.deepcopy(cfg)
     if scale.network:
         require_shrinkable(cfg.model, where, scale.name)
@@ -62,7 +63,8 @@ def resolve(
     _set_data(cfg, scale, data, where)
     require_kept(cfg, training)
     require_not_replaced(before, cfg, files)
-    require_taken(cfg, f"{shown(training.catalogue)}: {training.id}")
+    if _of_a_user(training):  # what is shipped is tested, and needs no slow import of the models
+        require_taken(cfg, f"{shown(training.catalogue)}: {training.id}")
     cfg.randomness = {"seed": seed}
     cfg.r3cnn = {
         **cfg.get("r3cnn", {}),
@@ -78,6 +80,12 @@ def resolve(
     if scale.validate:
         cfg.r3cnn.validate_every = scale.validate["every"]
     return cfg
+
+
+def _of_a_user(training: Training) -> bool:
+    files = (training.model_file, *training.mixin_files)
+    shipped = all(MODELS in file.parents for file in files)
+    return bool(training.options or training.code) or not shipped
 
 
 def _plain(cfg: Config) -> dict:
@@ -124,6 +132,20 @@ def _require_weights(cfg: Config, training: Training) -> None:
             f"{shown(training.catalogue)}: {training.id}: iou: {len(loops)} loops, but only {len(weights)} "
             "loop weights; give one for each loop in `options`, as model.roi_head.loop_weights"
         )
+
+
+def _require_heads(cfg: Config, training: Training) -> None:
+    head = cfg.model.roi_head
+    if head.get("heads") is None or "iou_thresholds" not in head:
+        return
+    from ..models.loop_heads import heads_of_loops  # the models are slow to import
+
+    try:
+        heads_of_loops(head.heads, len(head.iou_thresholds))
+    except ValueError as error:
+        raise UserError(
+            f"{shown(training.catalogue)}: {training.id}: options: model.roi_head.{error}"
+        ) from None
 
 
 def _set_backbone(cfg: Config, scale: Scale, backbone: str | None) -> dict[str, str] | None:

@@ -6,13 +6,11 @@ import typing
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import torch
 from mmengine.config import Config
 from mmengine.registry import Registry
 
 from ..core.errors import UserError
 from ..core.schema import choice
-from ..models.registered import register_all
 
 # what the builders of a class take out of its mapping before they call it
 BESIDE = {
@@ -41,6 +39,8 @@ KINDS = {bool: "boolean", int: "number", float: "number", str: "text"}
 def registry_of(kind: str) -> Registry | None:
     """Where a class is registered: with the models, or else anywhere; mmdet's own before its parents'."""
     from mmdet import registry
+
+    from ..models.registered import register_all  # the models are slow to import
 
     register_all()
     others = [one for one in vars(registry).values() if isinstance(one, Registry)]
@@ -117,10 +117,12 @@ def _parameters(kind: Any) -> tuple[dict[str, inspect.Parameter], bool]:
     """What a class takes by keyword, its bases' too as long as it hands on others; whether any name will do."""
     if not inspect.isclass(kind):
         return _of_function(kind)
+    from torch import nn
+
     found: dict[str, inspect.Parameter] = {}
     hands_on = False
     for base in kind.__mro__:
-        if base in (object, torch.nn.Module):  # they take nothing
+        if base in (object, nn.Module):  # they take nothing
             return found, hands_on and base is object
         if "__init__" in vars(base):
             own, hands_on = _of_function(base.__init__)

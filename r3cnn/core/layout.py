@@ -128,6 +128,11 @@ class RunFolder:
         return self.path / "claims.json"
 
     @property
+    def settings(self) -> Path:
+        """What the last run was told by --config, and the trainings of its catalogue."""
+        return self.path / "settings.json"
+
+    @property
     def report(self) -> Path:
         """The folder of the report."""
         return self.path / "report"
@@ -149,6 +154,10 @@ class RunFolder:
         """What survives a stop of a training; holds a StateFolder for each config."""
         return self.path / "state" / id_ / f"seed{seed}"
 
+    def prediction_state(self, id_: str, seed: int | str) -> Path:
+        """What survives a stop of a prediction: the images that it has."""
+        return self.path / "state" / id_ / f"seed{seed}.predictions"
+
     def predictions(self, id_: str, seed: int | str) -> Path:
         """The detections of a training, every L_e in one file."""
         return self.path / "predictions" / id_ / f"seed{seed}.parquet"
@@ -159,7 +168,8 @@ class RunFolder:
 
     def scores(self, id_: str = "*", seed: int | str = "*") -> list[Path]:
         """Every score there is (of a training), by id, seed and L_e."""
-        found = (self.path / "scores").glob(f"{id_}/seed{seed}/loops*.json")
+        named = (self.path / "scores").glob(f"{id_}/seed{seed}/loops*.json")
+        found = (path for path in named if "." not in path.stem)  # not what lies next to a score
         return sorted(found, key=lambda path: (path.parent, len(path.name), path.name))
 
     def measurement(self, id_: str) -> Path:
@@ -193,10 +203,20 @@ def resamples_of(score: Path) -> Path:
     return score.with_name(f"{score.stem}.bootstrap.parquet")
 
 
+def errors_of(score: Path) -> Path:
+    """The file of what went wrong by kind; lies next to the score."""
+    return score.with_name(f"{score.stem}.errors.json")
+
+
 def configs_of(state: Path) -> list[StateFolder]:
     """The parts of a training's state, one for each config that has trained a step."""
     return [StateFolder(log.parent) for log in sorted(state.glob("*/train.jsonl"))]
 
+
+# Charts of the report that are drawn of every run: <name>.svg and <name>.csv.
+AP_OVER_IOU, GAIN_OVER_IOU = "ap_over_iou", "ap_gain_over_iou"
+ERRORS_OVER_LOOPS, AP_OVER_COST = "errors_over_loops", "ap_over_cost"
+REPORT_CHARTS = (AP_OVER_IOU, GAIN_OVER_IOU, ERRORS_OVER_LOOPS, AP_OVER_COST)
 
 # The names of result files within a results folder, as commands are told them.
 NAMES = RunFolder(Path())

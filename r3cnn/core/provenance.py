@@ -28,7 +28,8 @@ def git_commit() -> str | None:
     run = ["git", "-C", str(PACKAGE), "describe", "--always", "--abbrev=40", "--dirty"]
     try:
         return (
-            subprocess.run(run, capture_output=True, text=True, check=True).stdout.strip() or None
+            subprocess.run(run, capture_output=True, encoding="utf-8", check=True).stdout.strip()
+            or None
         )
     except (OSError, subprocess.CalledProcessError):
         return None

@@ -6,6 +6,14 @@ KINDS = ("bbox", "segm")
 METRICS = (
     "AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl",
 )  # fmt: skip
+# AP at each of COCO's ten IoU thresholds, in percent; two of them are among the twelve.
+IOU_PERCENT = tuple(range(50, 100, 5))
+AP_AT_IOU = tuple(f"AP{percent}" for percent in IOU_PERCENT)
+# Mask AP by size where a detection's size is its box's area, as the paper's own code has it.
+BY_BOX_AREA = {f"AP{size}": f"AP{size}_box_area" for size in "sml"}
+# What is computed of boxes and of masks, and what of it on resampled images too.
+RESAMPLED = (*METRICS, *(name for name in AP_AT_IOU if name not in METRICS))
+SCORED = {"bbox": RESAMPLED, "segm": (*RESAMPLED, *BY_BOX_AREA.values())}
 
 # iou_histogram.csv: the assignments before and after a loop's refinement, which boxes are counted,
 # and bins of IoU 0.05.
@@ -47,6 +55,8 @@ class Provenance(TypedDict, total=False):
     versions: dict[str, str]
     device: str
     operators: str  # which back end of mmcv's operators
+    gpu_software: dict[str, str]  # versions of CUDA, cuDNN, NCCL and the driver; none without a GPU
+    tf32: dict[str, bool]  # whether matrix products and convolutions may be rounded to TF32
 
 
 class DataFacts(TypedDict, total=False):
@@ -68,7 +78,13 @@ class Split(TypedDict, total=False):
     sha256: str
     image_count: int
     image_bytes: int
+    annotation_count: int
+    object_count: int
+    crowd_count: int
     images_without_objects: int
+    trained_images: int  # of train: those that mmdet's data set holds
+    left_out: dict[str, int]  # reason -> how many annotations or images
+    warnings: list[str]
 
 
 class Data(TypedDict, total=False):
@@ -78,6 +94,18 @@ class Data(TypedDict, total=False):
     generated: bool
     classes: list[str]
     splits: dict[str, Split]
+
+
+class Settings(TypedDict, total=False):
+    """settings.json: the keys of --config that were given, and the ids of the catalogue."""
+
+    scale: str
+    data: str
+    catalogue: str
+    backbone: str
+    results: str
+    seeds: str
+    trainings: list[str]
 
 
 class Attempt(Provenance, total=False):
@@ -123,7 +151,10 @@ class Manifest(Provenance, total=False):
 
 
 class Score(TypedDict, total=False):
-    """scores/<id>/seed<k>/loops<n>.json: metrics from 0 to 1, null if there is no such object."""
+    """scores/<id>/seed<k>/loops<n>.json: metrics from 0 to 1, null if there is no such object.
+
+    Version 0.1 wrote COCO's twelve metrics alone.
+    """
 
     training: str
     seed: int
@@ -134,12 +165,62 @@ class Score(TypedDict, total=False):
     provenance: dict[str, Any]
 
 
+# loops<n>.errors.json: TIDE's kinds of errors, in its order; curves at these IoUs in percent; the confusion
+# matrix counts detections of this score and more.
+TIDE = ("Cls", "Loc", "Both", "Dupe", "Bkg", "Miss")
+CURVES_AT = (50, 75, 90)
+CONFUSION_SCORE = 0.3
+
+
+class Tide(TypedDict):
+    """What went wrong at IoU 0.5: AP50, what it would gain without each kind of error, and how many there are."""
+
+    AP50: float
+    gain: dict[str, float]
+    count: dict[str, int]
+
+
+class Calibration(TypedDict):
+    """Scores and the share of hits at IoU 0.5: expected and largest gap; [score, share, count] by bin."""
+
+    expected: float
+    largest: float
+    bins: list[list[float]]
+
+
+class KindErrors(TypedDict):
+    """Of boxes or of masks. classes: AP, AP50, AP75 by class, in the order of Errors.classes.
+
+    precision: at recall 0, 0.01 ... 1 by IoU in percent, the mean over classes. confusion: rows are the objects'
+    classes, columns the detections', the last one of each is nothing.
+    """
+
+    tide: Tide
+    classes: list[dict[str, float | None]]
+    precision: dict[str, list[float | None]]
+    confusion: list[list[int]]
+    calibration: Calibration
+
+
+class Errors(TypedDict):
+    """scores/<id>/seed<k>/loops<n>.errors.json."""
+
+    training: str
+    seed: int
+    loops: int
+    classes: list[str]
+    confusion_score: float
+    bbox: KindErrors | None
+    segm: KindErrors | None
+
+
 class Measurement(Provenance, total=False):
     """measurements/<id>.json."""
 
     training: str
     parameters: dict[str, Any]
     checkpoint: dict[str, int]
+    multiply_adds: dict[str, dict[str, Any]]  # by L_e: total, and by module
     memory: dict[str, Any]
     speed: dict[str, dict[str, Any]]
     alone: bool

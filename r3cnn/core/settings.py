@@ -1,7 +1,10 @@
 """The settings that Snakemake's --config hands over, as they were typed."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+
+import yaml
 
 from .errors import UserError
 
@@ -17,7 +20,8 @@ def texts(config: Mapping[str, Any], typed: Iterable[str] | None) -> dict[str, s
     given: dict[str, str] = {}
     for argument in typed or ():
         key, _, value = argument.partition("=")
-        value = value.strip("'\"")
+        if re.fullmatch(r"""".*"|'.*'""", value):
+            value = _unquoted(value)
         if not value:
             raise UserError(
                 f"--config {key}: found nothing after the =; write a value or remove it"
@@ -25,6 +29,14 @@ def texts(config: Mapping[str, Any], typed: Iterable[str] | None) -> dict[str, s
         if given.setdefault(key, value) != value:
             raise UserError(f"--config {key}: given twice, {given[key]} and {value}; remove one")
     return {key: given[key] if key in given else _text(key, config[key]) for key in config}
+
+
+def _unquoted(value: str) -> str:
+    """The text in quotes as Snakemake reads it, by YAML's rules: so it quotes the settings of its own jobs."""
+    try:
+        return str(yaml.load(value, Loader=yaml.BaseLoader))
+    except yaml.YAMLError:
+        return value
 
 
 def require_one(arguments: Sequence[str]) -> None:

@@ -1,9 +1,9 @@
 """Which code made a number: a hash of the modules that a command imports, reduced to what computes.
 
 Scheme 2. Left out: where code lies (modules, order, imports), docstrings, comments, layout, annotations, what a
-message says, names of private helpers, and the modules of QUIET, which decide when and where, but no number. A
-private name is replaced by the hash of what it is bound to, so a renamed helper keeps the hash and another
-helper in its place changes it.
+message says, names of private helpers, and the modules of QUIET, which decide when, where and whether, but no
+number. A private name is replaced by the hash of what it is bound to, so a renamed helper keeps the hash and
+another helper in its place changes it.
 """
 
 import ast
@@ -31,6 +31,10 @@ QUIET = {
     "core.provenance",
     "core.schema",
     "core.source_hash",
+    "data.content",
+    "data.learnt",
+    "data.segmentation",
+    "data.serialised",
     "training.lease",
     "training.log",
     "training.stopping",

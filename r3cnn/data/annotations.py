@@ -3,25 +3,14 @@
 import hashlib
 import json
 import logging
-import math
 from pathlib import Path
-from typing import NamedTuple
 
 from ..core.errors import UserError
+from .segmentation import examine
 
 logger = logging.getLogger(__name__)
 
 SECTIONS = ("images", "annotations", "categories")
-
-
-class Segmentation(NamedTuple):
-    """What is left of a segmentation: its fault, if any, and the [height, width] of an RLE."""
-
-    fault: str | None = None
-    size: list | None = None
-
-
-SOUND = Segmentation()
 
 
 def read(path: Path, whole: bool = False) -> tuple[dict, str]:
@@ -76,6 +65,14 @@ def read_json(path: Path, object_hook=None) -> tuple[object, str]:
             f"{path}: line {error.lineno} column {error.colno}: invalid JSON ({error.msg}), "
             "expected one whole JSON object; the file may be cut off: fetch or write it again"
         ) from error
+    except (
+        RecursionError,
+        ValueError,
+    ) as error:  # lists in lists without end, a number of 5000 digits
+        raise UserError(
+            f"{path}: JSON that cannot be read ({error}), expected an instances file of COCO 2017's "
+            "format; write it again"
+        ) from error
 
 
 def _keep_verdict(entry: dict) -> dict:
@@ -83,43 +80,3 @@ def _keep_verdict(entry: dict) -> dict:
     if "segmentation" in entry:
         entry["segmentation"] = examine(entry["segmentation"])
     return entry
-
-
-def examine(segmentation: object) -> Segmentation:
-    """Judge a COCO segmentation: a list of polygons, or an RLE with counts and size."""
-    if isinstance(segmentation, dict):
-        return _examine_run_lengths(segmentation)
-    if not isinstance(segmentation, list):
-        return Segmentation(f"{segmentation!r} found, expected polygons or an RLE")
-    if not segmentation:
-        return Segmentation("no polygon found, expected one at least")
-    for polygon in segmentation:
-        if not isinstance(polygon, list) or not _all_finite(polygon):
-            return Segmentation("a polygon that is no list of finite numbers found")
-        if len(polygon) < 6 or len(polygon) % 2:
-            return Segmentation(
-                f"a polygon of {len(polygon)} numbers found, expected an even count of 6 or more "
-                "(x, y of 3 points at least)"
-            )
-    return SOUND
-
-
-def _examine_run_lengths(rle: dict) -> Segmentation:
-    size, counts = rle.get("size"), rle.get("counts")
-    if not isinstance(size, list) or len(size) != 2 or not all(type(n) is int for n in size):
-        return Segmentation(f"an RLE of size {size!r} found, expected [height, width]")
-    if isinstance(counts, str):
-        return Segmentation(size=size)
-    if not isinstance(counts, list) or not all(type(n) is int and n >= 0 for n in counts):
-        return Segmentation("an RLE found whose counts are no list of whole numbers")
-    if sum(counts) != size[0] * size[1]:
-        return Segmentation(f"an RLE of {sum(counts)} pixels found, expected {size[0]} x {size[1]}")
-    return Segmentation(size=size)
-
-
-def _all_finite(values: list) -> bool:
-    # A sum is quick over COCO's tens of millions of numbers, and not finite if one is not.
-    try:
-        return math.isfinite(sum(values))
-    except TypeError:
-        return False

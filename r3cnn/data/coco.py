@@ -26,6 +26,7 @@ class Archive:
 
     path: str
     size: int
+    unpacked: int  # bytes of the wanted members; of images, which do not shrink, those of the zip
     sha256: str
     members: str  # what the wanted members' names begin with
 
@@ -39,17 +40,20 @@ ARCHIVES = (
     Archive(
         "annotations/annotations_trainval2017.zip",
         252_907_541,
+        500_000_000,
         "113a836d90195ee1f884e704da6304dfaaecff1f023f49b6ca93c4aaae470268",
         "annotations/instances_",
     ),
     Archive(
         "zips/val2017.zip",
         815_585_330,
+        815_585_330,
         "4f7e2ccb2866ec5041993c9cf2a952bbed69647b115d0f74da7ce8f4bef82f05",
         "val2017/",
     ),
     Archive(
         "zips/train2017.zip",
+        19_336_861_798,
         19_336_861_798,
         "69a8bb58ea5f8f99d24875f21416de2e9ded3178e903f1f7603e283b9e06d929",
         "train2017/",
@@ -64,7 +68,7 @@ def fetch(folder: Path, mirror: str = OFFICIAL, keep: bool = False) -> dict:
     keep: leave the zips that were fetched. Raises UserError.
     """
     missing = [archive for archive in ARCHIVES if not _is_there(folder, archive)]
-    _require_space(folder, sum(archive.size for archive in missing) * 2)
+    _require_space(folder, _space_for(folder, missing, mirror, keep))
     for archive in missing:
         source, own = _zip_of(folder, archive, mirror)
         _unpack(folder, archive, source)
@@ -101,25 +105,40 @@ def _is_there(folder: Path, archive: Archive) -> bool:
     return (folder / archive.members).is_dir()
 
 
+def _space_for(folder: Path, missing: list[Archive], mirror: str, keep: bool) -> int:
+    """Bytes at the fullest moment: a fetched zip goes once it is unpacked, one in a mirror's folder stays."""
+    most = there = 0
+    for archive in missing:
+        zipped = 0
+        if "://" in mirror:
+            parts = (folder / archive.name, folder / f"{archive.name}.part")
+            zipped = archive.size - sum(part.stat().st_size for part in parts if part.is_file())
+        most = max(most, there + zipped + archive.unpacked)
+        there += archive.unpacked + (zipped if keep else 0)
+    return most
+
+
 def _require_space(folder: Path, needed: int) -> None:
     with writing(folder, NO_ACCESS | NO_SPACE):
         folder.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise UserError(
-            f"{folder}: {free / 1e9:.1f} GB free on its disk, expected {needed / 1e9:.1f} GB for the zips "
-            "and what is in them; make space, or name a folder elsewhere"
+            f"{folder}: {free / 1e9:.1f} GB free on its disk, expected {needed / 1e9:.1f} GB for what is "
+            "written at most at a time; make space, or name a folder elsewhere"
         )
 
 
 def _zip_of(folder: Path, archive: Archive, mirror: str) -> tuple[Path, bool]:
-    """The checked zip, and whether it was fetched (and not only found in a mirror's folder)."""
+    """The checked zip, and whether it was fetched now: one that was there before is the user's."""
     wanted = Wanted(f"{mirror.rstrip('/')}/{archive.path}", archive.size, archive.sha256)
     if "://" in mirror:
         path = folder / archive.name
-        log.info("%s: fetching %.1f GB", wanted.address, archive.size / 1e9)
+        before = path.is_file()
+        if not before:
+            log.info("%s: fetching %.1f GB", wanted.address, archive.size / 1e9)
         download(wanted, path)
-        return path, True
+        return path, not before
     places = [Path(mirror, archive.path), Path(mirror, archive.name)]
     for path in places:
         if path.is_file():

@@ -6,7 +6,7 @@ thresholds. A resample is how often each image was drawn, so a file of one model
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..core.files import replacing
-from ..core.records import FACTS_KEY, METRICS, RESAMPLE
+from ..core.records import AP_AT_IOU, BY_BOX_AREA, FACTS_KEY, RESAMPLE, RESAMPLED
 
 RESAMPLES = 1000
 SEED = 0
@@ -29,7 +29,8 @@ class Matches:
     """What was matched of one category, detections of all images by falling score.
 
     image (D,) index of the image; rank (D,) by score within its image; hit and ignored (A, T, D);
-    positives (A, N) objects to be found.
+    positives (A, N) objects to be found. ignored_by_box: of masks, as `ignored` if a detection is as large as
+    its box and not as its mask.
     """
 
     image: np.ndarray
@@ -37,6 +38,7 @@ class Matches:
     hit: np.ndarray
     ignored: np.ndarray
     positives: np.ndarray
+    ignored_by_box: np.ndarray | None = None
 
 
 def draw(images: int, resamples: int = RESAMPLES, seed: int = SEED) -> np.ndarray:
@@ -49,12 +51,11 @@ def draw(images: int, resamples: int = RESAMPLES, seed: int = SEED) -> np.ndarra
 def resampled_metrics(
     of_categories: Iterable[Matches], weights: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """The twelve metrics of each resample, (B,); NaN where it has no such object.
+    """The metrics of each resample, RESAMPLED by (B,); NaN where it has no such object.
 
     weights (N, B): how often each image was drawn, images by rising id.
     """
-    rows = {"50": np.array([0]), "75": np.array([5])}
-    sums = {name: np.zeros(weights.shape[1]) for name in METRICS}
+    sums = {name: np.zeros(weights.shape[1]) for name in RESAMPLED}
     present = np.zeros((len(_AREAS), weights.shape[1]), dtype=np.int64)
     for matches in of_categories:
         for a, area in enumerate(_AREAS):
@@ -67,14 +68,27 @@ def resampled_metrics(
             precision, recall = _curves(matches, a, weights, positives, RECALLS)
             values = {f"AP{area}": precision, f"AR{area or 100}": recall}
             if not area:
-                values |= {f"AP{name}": precision[row] for name, row in rows.items()}
+                values |= {name: precision[t, None] for t, name in enumerate(AP_AT_IOU)}
                 for n in (1, 10):
                     values[f"AR{n}"] = _recall(matches, n, weights) / positives
             for name, value in values.items():
                 sums[name] += np.where(there, value.mean(axis=0), 0)
-    area_of = {name: _AREAS.index(name[2:] if name[2:] in _AREAS else "") for name in METRICS}
+    area_of = {name: _AREAS.index(name[2:] if name[2:] in _AREAS else "") for name in RESAMPLED}
     with np.errstate(invalid="ignore"):
-        return {name: sums[name] / present[area_of[name]] for name in METRICS}
+        return {name: sums[name] / present[area_of[name]] for name in RESAMPLED}
+
+
+def metrics_by_box_area(of_categories: Iterable[Matches], images: int) -> dict[str, np.ndarray]:
+    """Mask AP by the area of the detections' boxes, BY_BOX_AREA by (1,), without resampling."""
+    by_box = [
+        replace(one, ignored=one.ignored_by_box)
+        for one in of_categories
+        if one.ignored_by_box is not None
+    ]
+    if not by_box:
+        return {}
+    found = resampled_metrics(by_box, np.ones((images, 1), dtype=np.int32))
+    return {new: found[name] for name, new in BY_BOX_AREA.items()}
 
 
 def _recall(matches: Matches, detections: int, weights: np.ndarray) -> np.ndarray:

@@ -3,6 +3,7 @@
 import base64
 import io
 from collections.abc import Sequence
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -12,6 +13,7 @@ from pycocotools import mask as rle
 from torch.utils.data import Dataset
 
 from ..data.masks import run_lengths
+from ..data.transforms import read_image
 
 IMAGES = 4
 OBJECTS = range(2, 9)  # an image of the gallery has so many objects, where there is one
@@ -129,9 +131,8 @@ def _shape(box: np.ndarray, mask: np.ndarray, scale: float) -> dict[str, object]
 
 
 def _thumbnail(path: str, scale: float) -> str:
-    """The picture as JPEG in base64."""
-    with Image.open(path) as opened:
-        picture = opened.convert("RGB")
+    """The picture as the network saw it, as JPEG in base64."""
+    picture = Image.fromarray(read_image(Path(path))[..., ::-1])
     size = [max(1, round(side * scale)) for side in picture.size]
     buffer = io.BytesIO()
     picture.resize(size, Image.Resampling.LANCZOS).save(buffer, "JPEG", quality=85)

@@ -13,6 +13,7 @@ from pycocotools import mask as rle
 
 from ..data.masks import run_lengths
 from .bootstrap import Matches
+from .metrics import ids_of
 from .predictions import runs
 
 IOU_THRESHOLDS = np.linspace(0.5, 0.95, 10)
@@ -25,7 +26,8 @@ BOX = ("x", "y", "width", "height")
 class Objects:
     """Objects, or detections: what each is, where, and its score (detections) or whether it is a crowd.
 
-    image and category are indices into the sorted ids; shape: boxes (n, 4), or run lengths.
+    image and category are indices into the sorted ids; shape: boxes (n, 4), or run lengths; area is that of the
+    shape, box_area that of a detection's box.
     """
 
     image: np.ndarray
@@ -34,6 +36,7 @@ class Objects:
     shape: np.ndarray
     score: np.ndarray
     crowd: np.ndarray
+    box_area: np.ndarray
 
     def taken(self, rows: np.ndarray) -> "Objects":
         """Some of them, in that order."""
@@ -42,8 +45,7 @@ class Objects:
 
 def matches(content: dict, table: pa.Table, kind: str) -> list[Matches]:
     """The matches of each category, by rising id. content: COCO annotations; kind: "bbox" or "segm"."""
-    images = np.unique([one["id"] for one in content["images"]])
-    categories = np.unique([one["id"] for one in content["categories"]])
+    images, categories = ids_of(content["images"]), ids_of(content["categories"])
     truth = _known(_truth(content, kind), images, categories)
     found = _known(_found(table, kind), images, categories)
     order = np.lexsort((-found.score, found.image, found.category))  # stable
@@ -74,6 +76,7 @@ def _truth(content: dict, kind: str) -> Objects:
         shape,
         np.zeros(len(items)),
         np.array([bool(one.get("iscrowd")) for one in items], dtype=bool),
+        np.zeros(len(items)),
     )
 
 
@@ -82,8 +85,9 @@ def _found(table: pa.Table, kind: str) -> Objects:
         name: table.column(name).to_numpy() for name in table.column_names if name != "mask_counts"
     }
     boxes = np.stack([column[name] for name in BOX], 1).astype(float)
+    box_area = boxes[:, 2] * boxes[:, 3]
     if kind == "bbox":
-        shape, area, score = boxes, boxes[:, 2] * boxes[:, 3], column["score"]
+        shape, area, score = boxes, box_area, column["score"]
     else:
         shape = _objects(runs(table))
         # one by one: pycocotools 2.0.11 overflows on a list of more than 255 under numpy 2
@@ -95,6 +99,7 @@ def _found(table: pa.Table, kind: str) -> Objects:
         shape,
         score.astype(float),
         np.zeros(len(boxes), dtype=bool),
+        box_area,
     )
 
 
@@ -107,7 +112,7 @@ def _objects(items: list) -> np.ndarray:
 def _known(items: Objects, images: np.ndarray, categories: np.ndarray) -> Objects:
     """Those of known images and categories, ids turned into indices."""
     items = items.taken(np.isin(items.image, images) & np.isin(items.category, categories))
-    rest = [getattr(items, name) for name in ("area", "shape", "score", "crowd")]
+    rest = [getattr(items, name) for name in ("area", "shape", "score", "crowd", "box_area")]
     image, category = (
         np.searchsorted(images, items.image),
         np.searchsorted(categories, items.category),
@@ -132,15 +137,19 @@ def _category(truth: Objects, found: Objects, rank: np.ndarray, images: int, kin
     if len(truth.image) and len(found.image):
         order = np.argsort(truth.image, kind="stable")
         _match(truth.taken(order), ignored_truth[:, order], found, hit, skipped, kind)
-    outside = (found.area < low) | (found.area > high)  # (A, D)
-    skipped |= outside[:, None] & ~hit & ~skipped
     best = np.argsort(-found.score, kind="stable")
+
+    def ignored(area: np.ndarray) -> np.ndarray:
+        outside = (area < low) | (area > high)  # (A, D)
+        return (skipped | (outside[:, None] & ~hit))[..., best]
+
     return Matches(
         found.image[best],
         rank[best],
         hit[..., best],
-        skipped[..., best],
+        ignored(found.area),
         positives.astype(np.int32),
+        ignored(found.box_area) if kind == "segm" else None,
     )
 
 

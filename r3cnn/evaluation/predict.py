@@ -1,17 +1,19 @@
 """Predict the validation images once for every L_e asked for: backbone, RPN and box loops are shared."""
 
+import hashlib
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 import torch
+from mmengine import dist
 from mmengine.config import Config
 from mmengine.structures import InstanceData
 from torch import nn
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset, Subset
 
 from ..core import provenance
 from ..core.errors import UserError
@@ -23,10 +25,10 @@ from ..data.loading import batches, build_dataset, collate, require_checked_anno
 from ..weights import device
 from ..weights.loading import load_detector
 from . import gallery
+from .parts import Parts
 from .predictions import SCHEMA, table_of
 
 log = logging.getLogger(__name__)
-IMAGES_A_GROUP = 200
 
 
 def loops_allowed(detector: nn.Module, loops: Sequence[int]) -> None:
@@ -53,54 +55,116 @@ def predict_batch(
     return {loops[0]: head.predict(x, proposals, data["data_samples"], rescale=True)}
 
 
-def predict(cfg: Config, weights: Path, loops: Sequence[int], out: Path) -> None:
+def predict(
+    cfg: Config,
+    weights: Path,
+    loops: Sequence[int],
+    out: Path,
+    state: Path | None = None,
+    stopped: Callable[[], bool] = lambda: False,
+) -> bool:
     """Write the detections of all validation images, for every L_e in `loops`, to one Parquet file.
 
-    Beside `out` stands <out's stem>.gallery.json: some images with what each loop found in them.
+    Beside `out` stands <out's stem>.gallery.json: some images with what each loop found in them. The processes
+    of a group share the images, and the rows are the same in the same order whatever their number. `state`
+    keeps what is predicted already: a folder that all of them see; beside `out` without it. Returns False,
+    without a file, where `stopped()` said so after an image.
     """
-    detector = load_detector(cfg, weights)
-    loops = sorted(set(loops))
-    loops_allowed(detector, loops)
-    require_checked_annotations(cfg.test_dataloader, cfg.r3cnn.data, "val")
-    dataset = build_dataset(cfg.test_dataloader)
-    loader = DataLoader(dataset, collate_fn=collate, num_workers=cfg.test_dataloader.num_workers)
-    facts = {
-        **cfg.r3cnn.to_dict(),
-        **device.record("prediction"),
-        "checkpoint_sha256": sha256_of(weights),
-        "images": len(dataset),
-        "loops": loops,
-        "start": provenance.now(),
-    }
-    progress = Progress(len(dataset))
-    shown, pictures = set(gallery.choose(dataset)), []
-    every = sorted({*range(1, max(loops) + 1), *loops}) if _can_loop(detector) else loops
-    with replacing(out) as temporary:
-        schema = SCHEMA.with_metadata({FACTS_KEY: json.dumps(facts)})
-        with pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
-            tables: dict[int, list[pa.Table]] = {n: [] for n in loops}
-            for i, data in enumerate(batches(loader), 1):
-                looked_at = i - 1 in shown
-                found = predict_batch(detector, data, every if looked_at else loops)
-                image_id = data["data_samples"][0].img_id
-                for n in loops:
-                    tables[n].append(table_of(n, image_id, found[n][0], dataset.cat_ids, schema))
-                if looked_at:
-                    after = {n: of_loop[0] for n, of_loop in found.items()}
-                    info = dataset.get_data_info(i - 1)
-                    pictures.append(gallery.describe(info, after, dataset.metainfo["classes"]))
-                if i % IMAGES_A_GROUP == 0 or i == len(dataset):
-                    _write_groups(writer, tables)
-                progress.say(i)
-    write_json(gallery_of(out), {**facts, "pictures": pictures}, indent=None)
+    work = _Work.prepared(cfg, weights, loops)
+    folder = state or out.with_name(f".{out.stem}.parts")
+    parts = Parts(folder / work.digest(), len(work.dataset))
+    left = [parts.missing()]
+    dist.broadcast_object_list(left)
+    mine = left[0][dist.get_rank() :: dist.get_world_size()]
+    ended = work.run(parts, mine, stopped)
+    if not _all(ended):
+        return False
+    if dist.get_rank() == 0:
+        facts = {**work.facts, "start": work.start}
+        with replacing(out) as temporary:
+            schema = SCHEMA.with_metadata({FACTS_KEY: json.dumps(facts)})
+            pictures = parts.join(temporary, schema, work.loops)
+            write_json(gallery_of(out), {**facts, "pictures": pictures}, indent=None)
+        parts.remove()
+        if state is None:
+            folder.rmdir()
+    return True
+
+
+@dataclass
+class _Work:
+    """What is predicted, and with what."""
+
+    detector: nn.Module
+    dataset: Dataset
+    loops: list[int]
+    facts: dict
+    workers: int
+    start: str = field(default_factory=provenance.now)
+
+    @classmethod
+    def prepared(cls, cfg: Config, weights: Path, loops: Sequence[int]) -> "_Work":
+        """Load the network and the images' list. Raises UserError where they do not fit."""
+        detector = load_detector(cfg, weights)
+        loops = sorted(set(loops))
+        loops_allowed(detector, loops)
+        checksum = require_checked_annotations(cfg.test_dataloader, cfg.r3cnn.data, "val")
+        dataset = build_dataset(cfg.test_dataloader, checksum)
+        facts = {
+            **cfg.r3cnn.to_dict(),
+            **device.record("prediction"),
+            "checkpoint_sha256": sha256_of(weights),
+            "images": len(dataset),
+            "loops": loops,
+        }
+        return cls(detector, dataset, loops, facts, cfg.test_dataloader.num_workers)
+
+    def digest(self) -> str:
+        """Of what decides the rows: parts of another prediction are not taken for its own."""
+        where = {"device", "git_commit"}  # of an attempt
+        facts = {name: value for name, value in self.facts.items() if name not in where}
+        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:12]
+
+    def run(self, parts: Parts, mine: Sequence[range], stopped: Callable[[], bool]) -> bool:
+        """Predict these parts; False where `stopped()` ended it."""
+        shown, total = set(gallery.choose(self.dataset)), sum(map(len, mine))
+        loader = DataLoader(
+            Subset(self.dataset, [image for part in mine for image in part]),
+            collate_fn=collate,
+            num_workers=self.workers,
+        )
+        progress, data, done = Progress(total), batches(loader), 0
+        for part in mine:
+            tables: list[pa.Table] = [SCHEMA.empty_table()]
+            pictures: list[dict] = []
+            for image in part:
+                if stopped():
+                    return False
+                tables += self.tables_of(image, next(data), image in shown, pictures)
+                done += 1
+                progress.say(done)
+            parts.write(part, tables, pictures)
+        return True
+
+    def tables_of(self, image: int, data: dict, show: bool, pictures: list[dict]) -> list[pa.Table]:
+        """The detections in an image, a table for each L_e; what is to be shown of it goes to `pictures`."""
+        most = max(self.loops)
+        all_loops = show and _can_loop(self.detector)
+        asked = sorted({*range(1, most + 1), *self.loops}) if all_loops else self.loops
+        found = predict_batch(self.detector, data, asked)
+        if show:
+            after = {n: of_loop[0] for n, of_loop in found.items()}
+            info = self.dataset.get_data_info(image)
+            pictures.append(gallery.describe(info, after, self.dataset.metainfo["classes"]))
+        image_id = data["data_samples"][0].img_id
+        ids = self.dataset.cat_ids
+        return [table_of(n, image_id, found[n][0], ids, SCHEMA) for n in self.loops]
+
+
+def _all(answer: bool) -> bool:
+    """Whether every process says yes."""
+    return all(dist.all_gather_object(answer))
 
 
 def _can_loop(detector: nn.Module) -> bool:
     return hasattr(detector.roi_head, "predict_loops")
-
-
-def _write_groups(writer: pq.ParquetWriter, tables: dict[int, list[pa.Table]]) -> None:
-    """One row group for each L_e, so that a reader of one L_e skips the others."""
-    for parts in tables.values():
-        writer.write_table(pa.concat_tables(parts))
-        parts.clear()

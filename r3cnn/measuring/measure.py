@@ -21,6 +21,7 @@ from ..evaluation.predict import predict_batch
 from ..weights import device
 from ..weights.loading import load_detector
 from ..weights.size import GIB, checkpoint_size, parameters
+from .multiply_adds import multiply_adds
 
 log = logging.getLogger(__name__)
 
@@ -89,13 +90,15 @@ def measure(
 ) -> None:
     """Write the measurements of one training.
 
-    paper: its config at scale `paper`, for parameters and checkpoint size; cfg, weights, loops: the
-    trained model whose speed and memory are measured, if any; alone: nothing else runs meanwhile.
+    paper: its config at scale `paper`, for parameters, checkpoint size and multiply-adds; loops: every L_e;
+    cfg, weights: the trained model whose speed and memory are measured, if any; alone: nothing else runs
+    meanwhile.
     """
     result = {
         "training": training,
         "parameters": parameters(paper),
         "checkpoint": checkpoint_size(paper),
+        "multiply_adds": multiply_adds(paper, loops),
     }
     if cfg is not None:
         result["memory"] = training_memory(cfg)  # before anything else makes the process large

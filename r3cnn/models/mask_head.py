@@ -21,7 +21,7 @@ class R3MaskHead(HTCMaskHead):
         return_feat: bool = True,
     ) -> Tensor | list[Tensor]:
         """Mask logits (R, classes, 28, 28) and features (R, C, 14, 14) of RoI features (R, C, 14, 14)."""
-        if res_feat is None:
+        if res_feat is None and self.with_conv_res:
             # one pixel of zeros: every pixel of a 1x1 convolution of zeros is the same
             res_feat = x.new_zeros(1, x.shape[1], 1, 1)
         return super().forward(x, res_feat, return_logits, return_feat)

@@ -28,7 +28,7 @@ class R3MaskIoUHead(MaskIoUHead):
     ) -> None:
         super().__init__(num_fcs=0, roi_feat_size=roi_feat_size, **kwargs)
         self.binarise_logits = binarise_logits
-        self.fcs = non_local_stack(self.conv_out_channels, tuple(stack_channels), end=True)
+        self.fcs = non_local_stack(self.conv_out_channels, tuple(stack_channels), non_local="both")
         side = roi_feat_size // 2  # the last of `convs` has stride 2
         self.fc_mask_iou = nn.Linear(stack_channels[-1] * side * side, self.num_classes)
         self.init_cfg = [

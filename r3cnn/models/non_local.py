@@ -3,6 +3,8 @@
 Shapes: R RoIs, C channels in, D channels out, k kernel size (7), p pooled size (7).
 """
 
+from collections.abc import Sequence
+
 import torch.nn.functional as F
 from mmcv.cnn import ConvModule
 from mmcv.cnn.bricks import NonLocal2d
@@ -11,6 +13,8 @@ from torch import Tensor, nn
 from .map_conv import MapConv2d, map_convs
 
 CONV = {"type": MapConv2d}
+KERNEL = 7
+Kernel = int | Sequence[int]
 
 
 class LargeKernelNonLocal2d(NonLocal2d):
@@ -20,7 +24,7 @@ class LargeKernelNonLocal2d(NonLocal2d):
     (R, C, p, p) -> (R, C, p, p). Source: section 3.2; kernel 7, reduction 2.
     """
 
-    def __init__(self, in_channels: int, reduction: int = 2, kernel_size: int = 7) -> None:
+    def __init__(self, in_channels: int, reduction: int = 2, kernel_size: int = KERNEL) -> None:
         super().__init__(in_channels, reduction=reduction, use_scale=True, mode="embedded_gaussian")
         for name in ("g", "theta", "phi", "conv_out"):
             point_wise = getattr(self, name)
@@ -49,21 +53,43 @@ class LargeKernelNonLocal2d(NonLocal2d):
 
 
 def non_local_stack(
-    in_channels: int, conv_channels: tuple[int, ...], kernel_size: int = 7, end: bool = False
+    in_channels: int,
+    conv_channels: Sequence[int],
+    kernel_sizes: Sequence[Kernel] | None = None,
+    non_local: str = "before",
 ) -> nn.ModuleList:
-    """Layers that stand for the two FCs: Non-Local, then k x k convolutions, `end` with a Non-Local.
+    """Layers that stand for the two FCs: Non-Local, then one convolution for each of `conv_channels`.
 
-    (R, C, p, p) -> (R, conv_channels[-1], p, p). Source: section 3.2 and figure 1 of the paper; a ReLU
-    follows each layer (the authors' code).
+    (R, C, p, p) -> (R, conv_channels[-1], p, p). kernel_sizes: of each convolution, k or (height, width),
+    odd; 7 for all unless given. non_local: `before` the convolutions, `after` them or `both`. Source: section
+    3.2 and figure 1 of the paper; a ReLU follows each layer (the authors' code). Raises ValueError for
+    another place, or another number of sizes.
     """
-    layers: list[nn.Module] = [LargeKernelNonLocal2d(in_channels, kernel_size=kernel_size)]
-    for out_channels in conv_channels:
-        layers.append(
-            ConvModule(
-                in_channels, out_channels, kernel_size, padding=kernel_size // 2, conv_cfg=CONV
-            )
+    kernels = [KERNEL] * len(conv_channels) if kernel_sizes is None else list(kernel_sizes)
+    if len(kernels) != len(conv_channels):
+        raise ValueError(
+            f"kernel_sizes: {len(kernels)} for {len(conv_channels)} convolutions; give one for each"
         )
+    if non_local not in ("before", "after", "both"):
+        raise ValueError(f"non_local: {non_local!r}; expected before, after or both")
+    layers: list[nn.Module] = []
+    if non_local != "after":
+        layers.append(LargeKernelNonLocal2d(in_channels))
+    for out_channels, kernel in zip(conv_channels, kernels, strict=True):
+        layers.append(_convolution(in_channels, out_channels, kernel))
         in_channels = out_channels
-    if end:
-        layers.append(LargeKernelNonLocal2d(in_channels, kernel_size=kernel_size))
+    if non_local != "before":
+        layers.append(LargeKernelNonLocal2d(in_channels))
     return nn.ModuleList(layers)
+
+
+def _convolution(in_channels: int, out_channels: int, kernel: Kernel) -> ConvModule:
+    """A convolution that keeps the map's size, with its ReLU; MapConv2d has square kernels only."""
+    height, width = (kernel, kernel) if isinstance(kernel, int) else kernel
+    return ConvModule(
+        in_channels,
+        out_channels,
+        (height, width),
+        padding=(height // 2, width // 2),
+        conv_cfg=CONV if height == width else None,
+    )

@@ -1,4 +1,4 @@
-"""The recursive loop of R3-CNN: one box head and one mask head, run several times.
+"""The recursive loop of R3-CNN: one box head and one mask head, run several times; or a few of each.
 
 Shapes: N images, P proposals of an image, R RoIs of the batch, C channels of a RoI's features,
 K classes, L loops. A RoI is (image index, x1, y1, x2, y2) in pixels of the network's input.
@@ -15,7 +15,9 @@ from mmdet.registry import MODELS, TASK_UTILS
 from mmdet.structures import SampleList
 from mmdet.structures.bbox import bbox2roi
 from mmengine.structures import InstanceData
-from torch import Tensor
+from torch import Tensor, nn
+
+from .loop_heads import build_heads, head_of_loop, heads_of_loops, loop_signals
 
 Features = tuple[Tensor, ...]
 
@@ -23,6 +25,12 @@ Features = tuple[Tensor, ...]
 @MODELS.register_module()
 class R3RoIHead(StandardRoIHead):
     """R3-CNN's RoI head: pooler -> box head -> refine and sample again -> mask head, looped.
+
+    Loop i runs box head and mask head `heads[i]`. An evaluation of L_e loops takes the boxes of loop L_e and
+    runs the mask heads of its first L_e loops in this order, each given the features of the one before
+    (`mask_flow`), whether that was another head or the same; their masks are averaged. In training loop i's
+    mask head sees zeros instead, or (`mask_flow_in_training`) the features handed through the mask heads of
+    loops 0..i-1, as in HTC.
 
     iou_thresholds: u_t of the training loops; their number is L_t (section 3.1; table 3).
     loop_weights: of each loop's losses.
@@ -33,6 +41,12 @@ class R3RoIHead(StandardRoIHead):
     mask_iou_head: config of the Mask-IoU branch; trained and run after the last loop (section 3.2).
     shuffle_thresholds: give the loops of each training pass the thresholds in an order drawn anew, a
         control that neither the paper nor its code has.
+    heads: the head of each loop, such as [0, 0, 1]; one head for all unless given. Loops beyond the list run
+        its last head. With several, `bbox_head` and `mask_head` are one config for all or one for each.
+    mask_loop: run the mask head in every loop; otherwise once, after the last loop, in training too, and
+        there is one mask head.
+    loop_signal: tell the heads their loop. `shift`: a learned shift of the box and mask features by loop;
+        `scale_and_shift`: a learned scale and shift of the box features by loop.
     """
 
     def __init__(
@@ -44,6 +58,9 @@ class R3RoIHead(StandardRoIHead):
         mask_flow: bool = True,
         mask_iou_head: dict | None = None,
         shuffle_thresholds: bool = False,
+        heads: Sequence[int] | None = None,
+        mask_loop: bool = True,
+        loop_signal: str | None = None,
         **kwargs,
     ) -> None:
         if len(loop_weights) < len(iou_thresholds):
@@ -59,9 +76,37 @@ class R3RoIHead(StandardRoIHead):
         self.mask_flow_in_training = mask_flow_in_training
         self.mask_flow = mask_flow
         self.shuffle_thresholds = shuffle_thresholds
+        self.heads = heads_of_loops(heads, len(self.iou_thresholds))
+        self.mask_loop = mask_loop
         self.pass_key: int | None = None  # what the order of thresholds is drawn from; see draws.py
         super().__init__(**kwargs)
         self.mask_iou_head = MODELS.build(mask_iou_head) if mask_iou_head else None
+        self.bbox_signal, self.mask_signal = loop_signals(
+            loop_signal,
+            len(self.iou_thresholds),
+            self.bbox_roi_extractor.out_channels,
+            self.mask_roi_extractor.out_channels,
+        )
+
+    def init_bbox_head(self, bbox_roi_extractor: dict, bbox_head: dict | list[dict]) -> None:
+        """The pooler and the box heads."""
+        self.bbox_roi_extractor = MODELS.build(bbox_roi_extractor)
+        self.bbox_head = build_heads(bbox_head, max(self.heads) + 1, "bbox_head")
+
+    def init_mask_head(self, mask_roi_extractor: dict | None, mask_head: dict | list[dict]) -> None:
+        """The pooler, the box heads' where none is given, and the mask heads: as many as box heads, or one
+        that does not loop."""
+        self.share_roi_extractor = mask_roi_extractor is None
+        own = self.bbox_roi_extractor if mask_roi_extractor is None else None
+        self.mask_roi_extractor = own or MODELS.build(mask_roi_extractor)
+        count = max(self.heads) + 1 if self.mask_loop else 1
+        self.mask_head = build_heads(mask_head, count, "mask_head")
+
+    def _box_head(self, loop: int) -> nn.Module:
+        return head_of_loop(self.bbox_head, self.heads, loop)
+
+    def _mask_head(self, loop: int) -> nn.Module:
+        return head_of_loop(self.mask_head, self.heads, loop)
 
     def init_assigner_sampler(self) -> None:
         """One assigner and one sampler for each training loop; they differ in the IoU threshold only."""
@@ -87,11 +132,13 @@ class R3RoIHead(StandardRoIHead):
         order = self._order_of_thresholds()
         for loop, weight in enumerate(self.loop_weights[: len(self.iou_thresholds)]):
             samples = self._assign_and_sample(loop, order[loop], proposals, truth, ignored)
-            boxes = self.bbox_loss(x, samples)
+            boxes = self._bbox_loss_of_loop(loop, x, samples)
             # the refined boxes are sampled again for the mask head, and are the next loop's proposals
-            proposals = self._refine_samples(samples, boxes, metas)
+            proposals = self._refine_samples(loop, samples, boxes, metas)
             samples = self._assign_and_sample(loop, order[loop], proposals, truth, ignored)
-            masks = self._mask_loss_of_loop(loop, x, samples, truth)
+            masks = {"loss_mask": {}}
+            if self.mask_loop or loop == len(self.iou_thresholds) - 1:
+                masks = self._mask_loss_of_loop(loop, x, samples, truth)
             for name, value in {**boxes["loss_bbox"], **masks["loss_mask"]}.items():
                 losses[f"s{loop}.{name}"] = value * weight if "loss" in name else value
         if self.mask_iou_head is not None:
@@ -123,14 +170,30 @@ class R3RoIHead(StandardRoIHead):
             for boxes, gt, ignore in zip(proposals, truth, ignored, strict=True)
         ]
 
+    def _bbox_loss_of_loop(self, loop: int, x: Features, samples: list[SamplingResult]) -> dict:
+        """Box losses of the sampled boxes; also class scores (R, K + 1) and deltas (R, 4)."""
+        rois = bbox2roi([sample.priors for sample in samples])
+        results = self._bbox_forward(loop, x, rois)
+        head = self._box_head(loop)
+        scores, deltas = results["cls_score"], results["bbox_pred"]
+        return {**results, **head.loss_and_target(scores, deltas, rois, samples, self.train_cfg)}
+
+    def _bbox_forward(self, loop: int, x: Features, rois: Tensor) -> dict[str, Tensor]:
+        """Class scores (R, K + 1) and box deltas (R, 4) of RoIs by the loop's head."""
+        features = self.bbox_roi_extractor(x[: self.bbox_roi_extractor.num_inputs], rois)
+        if self.bbox_signal is not None:
+            features = self.bbox_signal(features, loop)
+        scores, deltas = self._box_head(loop)(features)
+        return {"cls_score": scores, "bbox_pred": deltas}
+
     @torch.no_grad()
     def _refine_samples(
-        self, samples: list[SamplingResult], results: dict, metas: list[dict]
+        self, loop: int, samples: list[SamplingResult], results: dict, metas: list[dict]
     ) -> list[InstanceData]:
         """The sampled boxes (R, 4) after regression, without the ground truth that sampling added."""
         counts = [len(sample.priors) for sample in samples]
         rois = bbox2roi([sample.priors for sample in samples])
-        refined = self._regress(rois, results, counts, metas)
+        refined = self._regress(loop, rois, results, counts, metas)
         proposals = []
         for boxes, sample in zip(refined, samples, strict=True):
             is_truth = torch.cat(
@@ -140,7 +203,7 @@ class R3RoIHead(StandardRoIHead):
         return proposals
 
     def _regress(
-        self, rois: Tensor, results: dict, counts: Sequence[int], metas: list[dict]
+        self, loop: int, rois: Tensor, results: dict, counts: Sequence[int], metas: list[dict]
     ) -> list[Tensor]:
         """The boxes of each image moved by the predicted deltas and clipped to the image."""
         labels = results["cls_score"][:, :-1].argmax(1)
@@ -152,7 +215,7 @@ class R3RoIHead(StandardRoIHead):
             metas,
             strict=True,
         ):
-            refined.append(self.bbox_head.regress_by_class(boxes, label, deltas, meta))
+            refined.append(self._box_head(loop).regress_by_class(boxes, label, deltas, meta))
         return refined
 
     def _mask_loss_of_loop(
@@ -162,12 +225,17 @@ class R3RoIHead(StandardRoIHead):
         rois = bbox2roi([sample.pos_priors for sample in samples])
         mask_feats = self._pool_mask_features(x, rois)
         earlier = None
-        if self.mask_flow_in_training:
-            for _ in range(loop):
-                earlier = self.mask_head(mask_feats, earlier, return_logits=False)
-        logits = self.mask_head(mask_feats, earlier, return_feat=False)
-        results = self.mask_head.loss_and_target(logits, samples, truth, self.train_cfg)
+        if self.mask_flow_in_training and self.mask_loop:
+            for i in range(loop):
+                given = self._with_mask_signal(mask_feats, i)
+                earlier = self._mask_head(i)(given, earlier, return_logits=False)
+        head = self._mask_head(loop)
+        logits = head(self._with_mask_signal(mask_feats, loop), earlier, return_feat=False)
+        results = head.loss_and_target(logits, samples, truth, self.train_cfg)
         return {"mask_feats": mask_feats, "mask_preds": logits, **results}
+
+    def _with_mask_signal(self, mask_feats: Tensor, loop: int) -> Tensor:
+        return mask_feats if self.mask_signal is None else self.mask_signal(mask_feats, loop)
 
     def _mask_iou_loss(
         self, masks: dict, samples: list[SamplingResult], truth: list[InstanceData]
@@ -219,10 +287,10 @@ class R3RoIHead(StandardRoIHead):
             return {n: self._nothing_found(metas, rois.device) for n in loops}
         found, logits = {}, []
         for loop in range(1, max(loops) + 1):
-            results = self._bbox_forward(x, rois)
+            results = self._bbox_forward(loop - 1, x, rois)
             logits.append(results["cls_score"])
             if loop in loops:
-                boxes = self.bbox_head.predict_by_feat(
+                boxes = self._box_head(loop - 1).predict_by_feat(
                     rois=rois.split(counts),
                     cls_scores=(sum(logits) / len(logits)).split(counts),
                     bbox_preds=results["bbox_pred"].split(counts),
@@ -232,7 +300,7 @@ class R3RoIHead(StandardRoIHead):
                 )
                 found[loop] = self._predict_masks(x, boxes, metas, loop, rescale)
             if loop < max(loops):
-                rois = bbox2roi(self._regress(rois, results, counts, metas))
+                rois = bbox2roi(self._regress(loop - 1, rois, results, counts, metas))
         return found
 
     def _nothing_found(self, metas: list[dict], device: torch.device) -> list[InstanceData]:
@@ -256,20 +324,25 @@ class R3RoIHead(StandardRoIHead):
         loops: int,
         rescale: bool,
     ) -> list[InstanceData]:
-        """Masks at the final boxes: the mean of `loops` passes, each given the features of the one before."""
+        """Masks at the final boxes: the mean of `loops` passes, each given the features of the one before.
+
+        Without a mask loop one pass, by the last loop.
+        """
         counts = [len(res.bboxes) for res in boxes]
         rois = bbox2roi([res.bboxes for res in boxes])
         if len(rois) == 0:
             return self._empty_masks(boxes, metas, rois.device)
         mask_feats = self._pool_mask_features(x, rois)
         probabilities, features = 0, None
-        for _ in range(loops):
-            logits, features = self.mask_head(mask_feats, features if self.mask_flow else None)
+        passes = range(loops) if self.mask_loop else [loops - 1]
+        for loop in passes:
+            given = self._with_mask_signal(mask_feats, loop)
+            logits, features = self._mask_head(loop)(given, features if self.mask_flow else None)
             probabilities = probabilities + logits.sigmoid()
         if self.mask_iou_head is not None:
             self._score_masks(boxes, mask_feats, logits)
-        return self.mask_head.predict_by_feat(
-            mask_preds=(probabilities / loops).split(counts),
+        return self._mask_head(loops - 1).predict_by_feat(
+            mask_preds=(probabilities / len(passes)).split(counts),
             results_list=boxes,
             batch_img_metas=metas,
             rcnn_test_cfg=self.test_cfg,

@@ -1,8 +1,10 @@
 """Which implementation of the operators this process uses."""
 
 import importlib
+import importlib.util
 from importlib.metadata import PackageNotFoundError, version
 
+from ..core.errors import UserError
 from .finder import BACK_ENDS, COMPILED, NAME, PLAIN, SUBSTITUTE, TORCHVISION, VARIABLE, forced
 
 GET = {
@@ -11,8 +13,11 @@ GET = {
 }
 
 
-class OperatorError(ImportError):
-    """An operator or back end that cannot be had here, and how to get it."""
+class OperatorError(UserError):
+    """An operator or back end that cannot be had here, and how to get it.
+
+    No ImportError: mmdet catches that one and goes on without operators.
+    """
 
 
 def has_torchvision() -> bool:
@@ -25,20 +30,38 @@ def has_torchvision() -> bool:
 
 
 def is_compiled() -> bool:
-    """Whether mmcv._ext is mmcv's own. Raises OperatorError if R3CNN_OPS names what cannot be had."""
+    """Whether mmcv._ext is mmcv's own.
+
+    Raises OperatorError if it does not load, or if R3CNN_OPS names what cannot be had.
+    """
     _wanted()
     try:
-        module = importlib.import_module(NAME)
+        spec = importlib.util.find_spec(NAME)
+    except ModuleNotFoundError as error:
+        raise OperatorError("mmcv is not installed; run `make setup`") from error
+    if spec is None or spec.origin == str(SUBSTITUTE):
+        return False
+    try:
+        importlib.import_module(NAME)
     except ImportError as error:
+        reason = str(error).splitlines()[0]
         raise OperatorError(
-            f"{VARIABLE}={COMPILED}: mmcv has no operators; {GET[COMPILED]}"
+            f"mmcv's compiled operators do not load ({reason}): they were built for another torch; "
+            f"build them again with `OPS=compiled make setup`, or set {VARIABLE}={PLAIN}"
         ) from error
-    return module.__file__ != str(SUBSTITUTE)
+    return True
 
 
 def substitute() -> str:
-    """The back end of the substitute: torchvision if it works, else plain PyTorch; R3CNN_OPS chooses."""
+    """The back end of the substitute: torchvision if it works, else plain PyTorch.
+
+    Raises OperatorError if R3CNN_OPS asks for another one: then that is not there.
+    """
     wanted = _wanted()
+    if wanted == COMPILED:
+        raise OperatorError(
+            f"{VARIABLE}={COMPILED}: mmcv has no compiled operators; {GET[COMPILED]}"
+        )
     if wanted == PLAIN:
         return PLAIN
     if has_torchvision():

@@ -1,4 +1,4 @@
-"""Deformable convolution v1 and v2 by weighted sums of four pixels, differentiable by autograd.
+"""Deformable convolution v1 and v2 by weighted sums of four pixels.
 
 Shapes: B images, C channels, H x W pixels, K = kernel height x width, L output pixels, G deformable groups,
 O output channels. Offsets (B, 2GK, Ho, Wo) hold y before x; masks (B, GK, Ho, Wo). Equals mmcv's operators.
@@ -23,33 +23,62 @@ class Geometry:
     deform_groups: int
 
 
-def convolve(
-    image: Tensor,
-    offset: Tensor,
-    mask: Tensor | None,
-    weight: Tensor,
-    bias: Tensor | None,
-    of: Geometry,
-) -> Tensor:
-    """The output (B, O, Ho, Wo) of an image (B, C, H, W)."""
-    size = offset.shape[2:]
-    columns = torch.stack(
+def columns(image: Tensor, offset: Tensor, mask: Tensor | None, of: Geometry) -> Tensor:
+    """What each output pixel's kernel sees of the images (B, C, H, W): (B, L, K, C)."""
+    return torch.stack(
         [
             _columns(image[b], offset[b], None if mask is None else mask[b], of)
             for b in range(len(image))
         ]
-    )  # (B, L, K, C)
-    b, pixels, k, c = columns.shape
-    grouped = columns.view(b * pixels, k, of.groups, c // of.groups)
-    kernels = weight.flatten(2).chunk(of.groups)  # each (O / groups, C / groups, K)
+    )
+
+
+def output(
+    columns: Tensor, weight: Tensor, bias: Tensor | None, of: Geometry, size: torch.Size
+) -> Tensor:
+    """Columns (B, L, K, C) times the weight (O, C / groups, ...): (B, O, *size), without a gradient."""
     parts = [
-        grouped[:, :, g].flatten(1) @ kernel.permute(2, 1, 0).flatten(0, 1)
-        for g, kernel in enumerate(kernels)
+        seen.flatten(1) @ kernel.flatten(1).T
+        for seen, kernel in zip(_grouped(columns, of), _kernels(weight, of), strict=True)
     ]
     out = torch.cat(parts, 1)
     if bias is not None:
-        out = out + bias
-    return out.view(b, *size, -1).permute(0, 3, 1, 2)
+        out += bias
+    return out.view(len(columns), *size, -1).permute(0, 3, 1, 2)
+
+
+def columns_gradient(grad: Tensor, weight: Tensor, of: Geometry) -> Tensor:
+    """The gradient of the columns (B, L, K, C) from that of the output (B, O, Ho, Wo)."""
+    parts = [
+        (g @ kernel.flatten(1)).view(len(g), *kernel.shape[1:])
+        for g, kernel in zip(_pixels(grad, of), _kernels(weight, of), strict=True)
+    ]
+    found = torch.cat(parts, 2)
+    return found.view(len(grad), -1, *found.shape[1:])
+
+
+def weight_gradient(grad: Tensor, columns: Tensor, shape: torch.Size, of: Geometry) -> Tensor:
+    """The gradient of a weight of this shape from that of the output and the columns."""
+    parts = [
+        (g.T @ seen.flatten(1)).view(-1, *seen.shape[1:])
+        for g, seen in zip(_pixels(grad, of), _grouped(columns, of), strict=True)
+    ]
+    return torch.cat(parts).transpose(1, 2).reshape(shape)
+
+
+def _grouped(columns: Tensor, of: Geometry) -> tuple[Tensor, ...]:
+    """Columns of each group: (B L, K, C / groups)."""
+    return columns.flatten(0, 1).chunk(of.groups, 2)
+
+
+def _kernels(weight: Tensor, of: Geometry) -> tuple[Tensor, ...]:
+    """Kernels of each group in the order of the columns: (O / groups, K, C / groups)."""
+    return weight.flatten(2).transpose(1, 2).chunk(of.groups)
+
+
+def _pixels(grad: Tensor, of: Geometry) -> tuple[Tensor, ...]:
+    """The output's gradient of each group, pixel by pixel: (B L, O / groups)."""
+    return grad.flatten(2).transpose(1, 2).flatten(0, 1).chunk(of.groups, 1)
 
 
 def _columns(image: Tensor, offset: Tensor, mask: Tensor | None, of: Geometry) -> Tensor:

@@ -1,15 +1,24 @@
 """The substitute for mmcv's extension module: loaded under the name mmcv._ext by r3cnn/ops/finder.py.
 
-The functions have mmcv's names and arguments and write into the tensors that mmcv hands them.
+The functions have mmcv's names and arguments and write into the tensors that mmcv hands them. Ends the process
+with one line and exit code 1 if R3CNN_OPS asks for a back end that is not there.
 """
 
+import sys
 from collections.abc import Callable
 from typing import Any, NoReturn
 
 from r3cnn.ops.backend import GET, OperatorError, substitute
 from r3cnn.ops.finder import COMPILED, PLAIN
 
-if substitute() == PLAIN:
+try:
+    chosen = substitute()
+except OperatorError as error:
+    sys.exit(
+        f"error: {error}"
+    )  # an exception would be caught, or be a traceback, by what imports mmdet
+
+if chosen == PLAIN:
     from r3cnn.ops.plain import (
         deform_conv_backward_input,
         deform_conv_backward_parameters,

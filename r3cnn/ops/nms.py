@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .precision import widened
+
 # Groups are put together until they hold so many boxes: a small one costs as much as a loop's turn.
 AT_ONCE = 128
 
@@ -21,6 +23,7 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int = 0) ->
     order = scores.sort(0, descending=True)[1]  # the call that mmcv makes: equal scores come alike
     if len(order) == 0:
         return order
+    (boxes,) = widened(boxes)
     best = boxes.detach().cpu().numpy()[order.cpu().numpy()]
     keep = np.zeros(len(best), dtype=bool)
     for group in _groups(best, offset):

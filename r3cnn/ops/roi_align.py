@@ -2,7 +2,7 @@
 
 Shapes: N RoIs, C channels, H x W feature map, P x Q bins of an RoI, S samples a bin along one axis. With the
 weights Wy (P, H) and Wx (Q, W) of an RoI, out = Wy F Wx^T for each channel, and the gradient is Wy^T G Wx.
-Equals mmcv's roi_align with average pooling.
+Equals mmcv's roi_align with average pooling. All tensors are of one type, float32 or float64.
 """
 
 import torch
@@ -20,7 +20,7 @@ def forward(
     samples: sampling points a bin and axis, 0 for as many as the bin has pixels.
     """
     out = features.new_zeros(len(rois), features.shape[1], *bins)
-    wy, wx = _weights(rois, features.shape[2:], bins, scale, samples, aligned, features.dtype)
+    wy, wx = _weights(rois, features.shape[2:], bins, scale, samples, aligned)
     for image, mine in _by_image(rois):
         feature, y, x = features[image], wy[mine], wx[mine]
         if feature.shape[1] * feature.shape[2] <= SMALL_MAP:
@@ -42,7 +42,7 @@ def backward(
 ) -> None:
     """Add the gradient of the features to `into` (B, C, H, W), from that of the output (N, C, P, Q)."""
     bins = (grad.shape[2], grad.shape[3])
-    wy, wx = _weights(rois, into.shape[2:], bins, scale, samples, aligned, into.dtype)
+    wy, wx = _weights(rois, into.shape[2:], bins, scale, samples, aligned)
     for image, mine in _by_image(rois):
         feature, y, x, g = into[image], wy[mine], wx[mine], grad[mine]
         if feature.shape[1] * feature.shape[2] <= SMALL_MAP:
@@ -101,18 +101,16 @@ def _weights(
     scale: float,
     samples: int,
     aligned: bool,
-    dtype: torch.dtype,
 ) -> tuple[Tensor, Tensor]:
     """Wy (N, P, H) and Wx (N, Q, W)."""
-    precise = torch.float64 if dtype == torch.float64 else torch.float32
-    boxes = rois[:, 1:].to(precise) * scale - (0.5 if aligned else 0.0)
+    boxes = rois[:, 1:] * scale - (0.5 if aligned else 0.0)
     x1, y1, x2, y2 = boxes.unbind(1)
     height, width = y2 - y1, x2 - x1
     if not aligned:
         height, width = height.clamp(min=1), width.clamp(min=1)
     wy = _axis(y1, height, bins[0], size[0], samples)
     wx = _axis(x1, width, bins[1], size[1], samples)
-    return wy.to(dtype), wx.to(dtype)
+    return wy, wx
 
 
 def _axis(start: Tensor, extent: Tensor, bins: int, length: int, samples: int) -> Tensor:

@@ -9,8 +9,10 @@ from torchvision import ops
 from . import nms as suppression
 from .backend import GET, OperatorError
 from .finder import COMPILED
+from .precision import widened, without_autocast
 
 
+@without_autocast
 def roi_align_forward(
     input: Tensor, rois: Tensor, output: Tensor, argmax_y: Tensor, argmax_x: Tensor,
     aligned_height: int, aligned_width: int, spatial_scale: float, sampling_ratio: int,
@@ -20,10 +22,12 @@ def roi_align_forward(
     if pool_mode != 1:
         raise OperatorError(f"RoIAlign with max pooling is not compiled here; {GET[COMPILED]}")
     bins = (aligned_height, aligned_width)
+    input, rois = widened(input, rois)
     with torch.no_grad():
         output.copy_(ops.roi_align(input, rois, bins, spatial_scale, sampling_ratio or -1, aligned))
 
 
+@without_autocast
 def roi_align_backward(
     grad_output: Tensor, rois: Tensor, argmax_y: Tensor, argmax_x: Tensor, grad_input: Tensor,
     aligned_height: int, aligned_width: int, spatial_scale: float, sampling_ratio: int,
@@ -33,7 +37,8 @@ def roi_align_backward(
     if len(rois) == 0:
         return
     bins = (aligned_height, aligned_width)
-    leaf = torch.zeros_like(grad_input).requires_grad_()
+    grad_output, rois = widened(grad_output, rois)
+    leaf = torch.zeros_like(grad_input, dtype=rois.dtype).requires_grad_()
     with torch.enable_grad():
         out = ops.roi_align(leaf, rois, bins, spatial_scale, sampling_ratio or -1, aligned)
     (found,) = torch.autograd.grad(out, [leaf], grad_output)
@@ -44,9 +49,10 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int) -> Ten
     """Indices of the boxes that are kept, by falling score; torchvision knows no offset."""
     if offset or boxes.device.type == "cpu":
         return suppression.nms(boxes, scores, iou_threshold, offset)  # keeps mmcv's order of ties
-    return ops.nms(boxes, scores, iou_threshold)
+    return ops.nms(*widened(boxes, scores), iou_threshold)
 
 
+@without_autocast
 def deform_conv_forward(
     input: Tensor, weight: Tensor, offset: Tensor, output: Tensor, columns: Tensor, ones: Tensor,
     kW: int, kH: int, dW: int, dH: int, padW: int, padH: int, dilationW: int, dilationH: int,
@@ -54,34 +60,43 @@ def deform_conv_forward(
 ) -> None:  # fmt: skip
     """Fill `output`: deformable convolution v1."""
     run = _convolution((dH, dW), (padH, padW), (dilationH, dilationW))
+    input, weight, offset = widened(input, weight, offset)
     with torch.no_grad():
         output.copy_(run(input, offset, weight))
 
 
+@without_autocast
 def deform_conv_backward_input(
     input: Tensor, offset: Tensor, grad_output: Tensor, grad_input: Tensor, grad_offset: Tensor,
     weight: Tensor, columns: Tensor, kW: int, kH: int, dW: int, dH: int, padW: int, padH: int,
     dilationW: int, dilationH: int, group: int, deformable_group: int, im2col_step: int,
 ) -> None:  # fmt: skip
-    """Fill `grad_input` and `grad_offset`."""
+    """Fill `grad_input` and `grad_offset`, and `columns`, mmcv's buffer, with the gradient of the weight."""
     run = _convolution((dH, dW), (padH, padW), (dilationH, dilationW))
-    found = _gradients(lambda i, o: run(i, o, weight.detach()), (input, offset), grad_output)
+    input, offset, weight, grad_output = widened(input, offset, weight, grad_output)
+    found = _gradients(run, (input, offset, weight), grad_output)
     grad_input.copy_(found[0])
     grad_offset.copy_(found[1])
+    columns.data = found[2]
 
 
+@without_autocast
 def deform_conv_backward_parameters(
     input: Tensor, offset: Tensor, grad_output: Tensor, grad_weight: Tensor, columns: Tensor,
     ones: Tensor, kW: int, kH: int, dW: int, dH: int, padW: int, padH: int, dilationW: int,
     dilationH: int, group: int, deformable_group: int, scale: float, im2col_step: int,
 ) -> None:  # fmt: skip
-    """Add `scale` times the gradient to `grad_weight`."""
+    """Add `scale` times the gradient to `grad_weight`; empties `columns` if they hold it."""
     run = _convolution((dH, dW), (padH, padW), (dilationH, dilationW))
-    leaf = torch.zeros_like(grad_weight)
-    (found,) = _gradients(lambda w: run(input.detach(), offset.detach(), w), (leaf,), grad_output)
+    found = columns.data
+    columns.data = columns.new_empty(0)
+    if not found.numel():
+        input, offset, grad_output, weight = widened(input, offset, grad_output, grad_weight)
+        (found,) = _gradients(lambda w: run(input, offset, w), (weight,), grad_output)
     grad_weight.add_(found, alpha=scale)
 
 
+@without_autocast
 def modulated_deform_conv_forward(
     input: Tensor, weight: Tensor, bias: Tensor, ones: Tensor, offset: Tensor, mask: Tensor,
     output: Tensor, columns: Tensor, kernel_h: int, kernel_w: int, stride_h: int, stride_w: int,
@@ -90,10 +105,12 @@ def modulated_deform_conv_forward(
 ) -> None:  # fmt: skip
     """Fill `output`: deformable convolution v2."""
     run = _convolution((stride_h, stride_w), (pad_h, pad_w), (dilation_h, dilation_w))
+    input, weight, bias, offset, mask = widened(input, weight, bias, offset, mask)
     with torch.no_grad():
         output.copy_(run(input, offset, weight, mask, bias if with_bias else None))
 
 
+@without_autocast
 def modulated_deform_conv_backward(
     input: Tensor, weight: Tensor, bias: Tensor, ones: Tensor, offset: Tensor, mask: Tensor,
     columns: Tensor, grad_input: Tensor, grad_weight: Tensor, grad_bias: Tensor,
@@ -103,6 +120,7 @@ def modulated_deform_conv_backward(
 ) -> None:  # fmt: skip
     """Fill all gradients."""
     run = _convolution((stride_h, stride_w), (pad_h, pad_w), (dilation_h, dilation_w))
+    input, weight, offset, mask, grad_output = widened(input, weight, offset, mask, grad_output)
     found = _gradients(
         lambda i, o, m, w: run(i, o, w, m), (input, offset, mask, weight), grad_output
     )

@@ -2,54 +2,38 @@
 
 import importlib
 import importlib.metadata
-import os
 import platform
 import shutil
+import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..core.errors import UserError
 from ..core.layout import project_file
+from .finding import BROKEN, NOTE, OK, Finding
+from .gpu import device
+from .operators import WITHOUT_COMPILED, operators
 
 if TYPE_CHECKING:  # a half-filled environment must be able to import this file
     from ..catalogue.scales import Scale
 
-OK, NOTE, BROKEN = "ok", "note", "BROKEN"
 CONSTRAINTS = project_file("constraints.txt")
 MODULES = ("torch", "cv2", "mmcv.ops", "mmdet.models", "pycocotools.mask", "snakemake")
 INSTALL = "run `make setup` again"
-REBUILD = "pip uninstall -y onedl-mmcv; OPS=compiled make setup"
-SLOW_ON_A_GPU = (
-    "they are written for the CPU: install the torchvision that belongs to this torch, or run "
-    "`OPS=compiled make setup`"
-)
 ADVICE = {
-    "cv2": f"a system library is missing; opencv-python-headless must be installed last: {INSTALL}",
-    "mmcv.ops": f"mmcv has no operators, or those of another torch: {REBUILD}",
+    "cv2": f"pip uninstall -y opencv-python opencv-python-headless, then {INSTALL}",
+    "mmcv.ops": f"mmcv's compiled operators are those of another torch: {WITHOUT_COMPILED}",
 }
+PYTHONS = ((3, 11), (3, 14))  # from, and below
+SAME_FOLDER = "opencv-python"  # its files lie where those of opencv-python-headless do
+OPTIONAL = {"torchvision"}  # a GPU wants it; r3cnn/ops does without
 SHARED_MEMORY = Path("/dev/shm")
 GIB = 2**30
 CHECKPOINTS = 4  # of each training: two that live, one being written, one published
 BYTES_A_DETECTION = 400  # a line of a predictions file, its mask included
 BYTES_A_PIXEL = 3.5  # a generated image, and some for its annotations
 IMAGES_OF_COCO = (118_287, 5_000)
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What was looked at, what was found, and what to do where it is not ok."""
-
-    state: str
-    what: str
-    found: str
-    remedy: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.state:<6} {self.what}: {self.found}" + (
-            f"; {self.remedy}" * bool(self.remedy)
-        )
 
 
 def examine(scale: str | None = None, data: Path | None = None) -> Iterator[Finding]:
@@ -63,7 +47,7 @@ def examine(scale: str | None = None, data: Path | None = None) -> Iterator[Find
 
     settings = load_scale(scale) if scale else None
     yield from device()
-    yield operators()
+    yield from operators()
     if settings:
         yield shared_memory(settings)
         yield disk(settings)
@@ -73,25 +57,37 @@ def examine(scale: str | None = None, data: Path | None = None) -> Iterator[Find
 def versions(constraints: Path | None = CONSTRAINTS) -> Iterator[Finding]:
     """Python's version, and the installed packages against the pinned ones."""
     python = platform.python_version()
-    if not python.startswith("3.11."):
-        yield Finding(BROKEN, "python", f"{python}, expected 3.11", "make setup PYTHON=python3.11")
+    if not PYTHONS[0] <= sys.version_info < PYTHONS[1]:
+        remedy = "remove .venv, then make setup PYTHON=python3.12"
+        yield Finding(BROKEN, "python", f"{python}, expected 3.11, 3.12 or 3.13", remedy)
     if constraints is None or not constraints.is_file():
         yield Finding(NOTE, "versions", "no constraints.txt", "run the doctor in a checkout")
         return
-    lines = (line.split("#")[0].strip() for line in constraints.read_text().splitlines())
+    lines = (
+        line.split("#")[0].strip() for line in constraints.read_text(encoding="utf-8").splitlines()
+    )
     pins = dict(line.split("==") for line in lines if line)
     sound = True
     for name, pinned in pins.items():
-        try:
-            # a local label (+cpu, +cu130) tells the build, not the version
-            found = importlib.metadata.version(name).split("+")[0]
-        except importlib.metadata.PackageNotFoundError:
-            found = "not installed"
+        found = _installed(name)
+        if found is None and name in OPTIONAL:
+            continue
         if found != pinned:
             sound = False
-            yield Finding(BROKEN, name, f"{found}, expected {pinned}", INSTALL)
+            yield Finding(BROKEN, name, f"{found or 'not installed'}, expected {pinned}", INSTALL)
+    if _installed(SAME_FOLDER):
+        sound = False
+        yield Finding(BROKEN, SAME_FOLDER, "installed beside opencv-python-headless", ADVICE["cv2"])
     if sound:
         yield Finding(OK, "versions", f"Python {python}, {len(pins)} packages as pinned")
+
+
+def _installed(name: str) -> str | None:
+    """The version of a package without its local label (+cpu, +cu130), which tells the build."""
+    try:
+        return importlib.metadata.version(name).split("+")[0]
+    except importlib.metadata.PackageNotFoundError:
+        return None
 
 
 def imports(modules: tuple[str, ...] = MODULES) -> Iterator[Finding]:
@@ -105,45 +101,6 @@ def imports(modules: tuple[str, ...] = MODULES) -> Iterator[Finding]:
             reason = str(error).splitlines()[0]
             yield Finding(BROKEN, f"import {module}", reason, ADVICE.get(module, INSTALL))
     yield Finding(OK, "imports", ", ".join(sound))
-
-
-def device() -> Iterator[Finding]:
-    """The device that trains, and whether torch sees the GPU that is there."""
-    import torch
-
-    cores = len(os.sched_getaffinity(0))
-    for i in range(torch.cuda.device_count()):
-        memory = torch.cuda.get_device_properties(i).total_memory / GIB
-        yield Finding(OK, f"GPU {i}", f"{torch.cuda.get_device_name(i)}, {memory:.0f} GiB")
-    if torch.cuda.is_available():
-        return
-    yield Finding(OK, "device", f"the CPU, {cores} cores; no GPU is used")
-    if Path("/proc/driver/nvidia").exists():
-        remedy = f"torch is {torch.__version__}: install its CUDA build (environment.yml), or a newer driver"
-        yield Finding(BROKEN, "GPU", "the machine has one, torch sees none", remedy)
-
-
-def operators() -> Finding:
-    """Which operators run on the device that trains: compiled, torchvision's, or plain PyTorch."""
-    import torch
-    from mmcv.ops import nms
-
-    from ..ops.backend import OperatorError, back_end
-    from ..ops.finder import PLAIN
-
-    place = "cuda" if torch.cuda.is_available() else "cpu"
-    boxes = torch.tensor([[0.0, 0, 9, 9], [0, 0, 9, 8], [20, 20, 29, 29]], device=place)
-    try:
-        kept = nms(boxes, torch.tensor([0.9, 0.8, 0.7], device=place), 0.5)[1].tolist()
-        name = back_end()
-    except (RuntimeError, NotImplementedError, OperatorError) as error:
-        return Finding(BROKEN, "mmcv's operators", str(error).splitlines()[0], REBUILD)
-    found = f"{name}, run on {place}"
-    if kept != [0, 2]:
-        return Finding(BROKEN, "mmcv's operators", found, INSTALL)
-    if place == "cuda" and name.startswith(PLAIN):
-        return Finding(NOTE, "mmcv's operators", found, SLOW_ON_A_GPU)
-    return Finding(OK, "mmcv's operators", found)
 
 
 def shared_memory(scale: "Scale") -> Finding:

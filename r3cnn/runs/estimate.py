@@ -14,7 +14,7 @@ from ..core.files import read_json
 from ..core.layout import EXPERIMENTS, PACKAGE, RunFolder
 from ..core.progress import duration
 from ..core.schema import read_checked, shown
-from ..core.steps import images_a_step, steps_of_epoch
+from ..core.steps import images_a_step, steps_of_epoch, trained_images
 
 COSTS = EXPERIMENTS / "costs.yaml"
 COSTS_SCHEMA = PACKAGE / "catalogue" / "schemas" / "costs.schema.yaml"
@@ -134,8 +134,7 @@ def images_of(scale: Scale, results: Path) -> int:
     checked = RunFolder(results).data
     if checked.is_file():
         try:
-            train = read_json(checked)["splits"]["train"]
-            return int(train["image_count"] - train["images_without_objects"])
+            return trained_images(read_json(checked)["splits"]["train"])
         except (KeyError, TypeError) as error:
             raise UserError(
                 f"{checked}: splits.train: found no counts of images; make it with `python -m r3cnn data check`"

@@ -30,7 +30,7 @@ def live_trainings(folder: Path) -> dict[tuple[str, int], Job]:
     ask = ["squeue", "--noheader", "--me", f"--format={FORMAT}"]
     try:
         answer = subprocess.run(
-            ask, capture_output=True, text=True, timeout=SECONDS_FOR_AN_ANSWER, check=True
+            ask, capture_output=True, encoding="utf-8", timeout=SECONDS_FOR_AN_ANSWER, check=True
         ).stdout
     except (OSError, subprocess.SubprocessError):
         return {}

@@ -20,8 +20,9 @@ from ..core.progress import duration
 from ..core.provenance import made_by
 from ..core.schema import shown
 from ..core.source_hash import source_hash
-from ..core.steps import images_a_step, steps_of_epoch
+from ..core.steps import images_a_step, steps_of_epoch, trained_images
 from .jobs import Job, live_trainings
+from .refusals import refusals
 
 DONE, RUNNING, WAITING, STOPPED, FAILED = "done", "running", "waiting", "stopped", "failed"
 SILENT_SECONDS = 90  # so old may the owner's last sign of life be
@@ -30,6 +31,13 @@ TAIL_BYTES = 2**16
 TO_BE_CONTINUED = "run the same command to go on"
 SLURM_LOGS = Path(".snakemake/slurm_logs/rule_train")
 CAUSES = re.compile(r"slurmstepd: error|srun: error|oom|DUE TO|CANCELLED|: error:", re.IGNORECASE)
+
+
+# What Slurm, the kernel and PyTorch say of memory that ran out, and its name.
+GPU_MEMORY = re.compile(r"OutOfMemoryError|CUDA out of memory")
+MEMORY = re.compile(
+    r"oom[-_ ]?kill|out[ _]of[ _]memory|signal: Killed|ended with 137", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)
@@ -63,9 +71,11 @@ class Status:
 def status(catalogue: Catalogue, scale: Scale, results: Path) -> list[Status]:
     """The state of every training and seed of a results folder."""
     jobs = live_trainings(Path.cwd())
+    refused, single = refusals(Path.cwd())
     sources = source_hash("training")
     return [
         _one(training, seed, scale, results, jobs.get((id_, seed)), sources)
+        or _left(training, seed, scale, results, single.get((id_, seed), refused))
         for id_, training in catalogue.trainings.items()
         for seed in scale.seeds
     ]
@@ -73,7 +83,8 @@ def status(catalogue: Catalogue, scale: Scale, results: Path) -> list[Status]:
 
 def _one(
     training: Training, seed: int, scale: Scale, results: Path, job: Job | None, sources: str
-) -> Status:
+) -> Status | None:
+    """The state of a training that is done or at work; None where it is neither."""
     id_, run = training.id, RunFolder(results)
     manifest, state_folder = run.training(id_, seed).manifest, run.state(id_, seed)
     if manifest.is_file() and job is None:
@@ -85,8 +96,17 @@ def _one(
             return Status(id_, seed, RUNNING, f"{so_far} (job {job.number} on {job.nodes})")
         what = f"job {job.number} is {job.state.lower()}: {job.why}"
         return Status(id_, seed, WAITING, f"{what}; {so_far}" if progress else what)
-    if _held(state_folder):
-        return Status(id_, seed, RUNNING, so_far)
+    return Status(id_, seed, RUNNING, so_far) if _held(state_folder) else None
+
+
+def _left(training: Training, seed: int, scale: Scale, results: Path, refused: str) -> Status:
+    """The state of a training that nothing works at; refused: Slurm's words where it took no job."""
+    id_, run = training.id, RunFolder(results)
+    state_folder = run.state(id_, seed)
+    progress = progress_of(training, scale, results, state_folder)
+    so_far = str(progress) if progress else "no step yet"
+    if refused:
+        return Status(id_, seed, FAILED, f"refused by Slurm: {refused}; {so_far}")
     log = run.job_log("train", id_, seed)
     if not log.is_file() and not state_folder.is_dir():
         return Status(id_, seed, WAITING, "not begun")
@@ -94,7 +114,7 @@ def _one(
     last = causes[0][1][-1] if causes and causes[0][0] == log else ""
     if last.endswith(TO_BE_CONTINUED):
         return Status(id_, seed, STOPPED, f"goes on with the next run; {so_far}")
-    return Status(id_, seed, FAILED, so_far, causes)
+    return Status(id_, seed, FAILED, f"{_memory(log)}{so_far}", causes)
 
 
 def _done(manifest: Path, sources: str) -> str:
@@ -152,7 +172,7 @@ def _steps_of_epoch(scale: Scale, results: Path, last: dict) -> int:
         train = json.loads(text)["splits"]["train"]
     except (OSError, ValueError, KeyError):
         return math.ceil(last["iteration"] / last["epoch"])
-    images = train["image_count"] - train["images_without_objects"]
+    images = trained_images(train)
     return steps_of_epoch(images, images_a_step(scale.batch, scale.per_pass, 1))
 
 
@@ -163,6 +183,16 @@ def _causes(log: Path, slurm_logs: Path) -> Iterator[tuple[Path, list[str]]]:
     jobs = sorted(slurm_logs.glob("*.log"), key=lambda path: path.stat().st_mtime)
     if jobs and (telling := [line for line in _tail(jobs[-1]) if CAUSES.search(line)]):
         yield jobs[-1], telling[-LINES:]
+
+
+def _memory(log: Path) -> str:
+    """Words where memory ended a training, by its log; else none."""
+    text = "\n".join(_tail(log)) if log.is_file() else ""
+    if GPU_MEMORY.search(text):
+        return "the GPU's memory ran out (lower `per_pass` in the scale); "
+    if MEMORY.search(text):
+        return "killed for memory (raise `memory` in slurm/config.yaml, or lower `workers`); "
+    return ""
 
 
 def _tail(path: Path) -> list[str]:

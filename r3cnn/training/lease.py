@@ -30,7 +30,7 @@ class Lease:
     """This process's lease, kept alive by a thread."""
 
     def __init__(self, folder: Path, number: int, beat: float) -> None:
-        self.path, self.next = _file(folder, number), _file(folder, number + 1)
+        self.folder, self.number, self.path = folder, number, _file(folder, number)
         self.facts = {
             "host": provenance.host(),
             "pid": os.getpid(),
@@ -46,9 +46,11 @@ class Lease:
 
     def require(self) -> None:
         """Raise UserError where another process has taken over, as it may from one that was silent."""
-        if self.next.exists():
+        newest = max(_numbers(self.folder), default=0)
+        if newest > self.number:  # not only the next one: its owner may have come and gone
+            path = _file(self.folder, newest)
             raise UserError(
-                f"{self.next}: {_named(_read(self.next))} took this training over while this process "
+                f"{path}: {_named(_read(path))} took this training over while this process "
                 "was silent; leave the training to it"
             )
 
@@ -118,7 +120,10 @@ def _create(folder: Path, number: int, beat: float) -> Lease | None:
     path = _file(folder, number)
     try:
         with writing(path, NO_ACCESS | NO_SPACE), contextlib.suppress(FileExistsError):
-            path.open("x").close()
+            path.touch(exist_ok=False)
+            if max(_numbers(folder)) > number:  # this process slept, and the number was used before
+                path.unlink()
+                return None
             lease = Lease(folder, number, beat)
             lease.write()
             for older in _numbers(folder):
@@ -141,10 +146,10 @@ def _numbers(folder: Path) -> list[int]:
 
 
 def _read(path: Path) -> dict:
-    """What an owner wrote; empty where it has not yet, or its file just went."""
+    """What an owner wrote; empty where it has not yet, its file just went, or cannot be read now."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
+    except (OSError, ValueError):
         return {}
 
 
@@ -171,7 +176,7 @@ def _dead(facts: dict) -> bool:
 def _place() -> str:
     """Where process numbers mean the same: this boot of this machine, this namespace."""
     try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
         return f"{boot} {os.readlink('/proc/self/ns/pid')}"
     except OSError:
         return platform.node()
@@ -180,7 +185,7 @@ def _place() -> str:
 def _started(pid: int) -> int | None:
     """When a process started, in the kernel's ticks; None for one that has ended or where none is told."""
     try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
         return None
     return None if fields[0] in "ZX" else int(fields[19])

@@ -1,22 +1,19 @@
 """A user's own pictures: which files they are, their pixels, and the names of what is drawn from them."""
 
 import os
-import struct
-import zlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from ..core.errors import UserError
+from ..data.headers import LARGEST, turned
 
 SUFFIXES = {
     ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".dib", ".tif", ".tiff", ".gif",
-    ".ppm", ".pgm", ".pbm", ".pnm", ".jp2",
+    ".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".avif",
 }  # fmt: skip
-LARGEST = 1_000_000_000  # pixels: 3 GB in memory
-BROKEN = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error, zlib.error)
 WHITE = (255, 255, 255, 255)
 SIXTEEN_TO_EIGHT = 257
 
@@ -102,14 +99,20 @@ def read(path: Path) -> np.ndarray:
         raise UserError(
             f"{path}: more than {LARGEST // 10**6} million pixels; make it smaller"
         ) from error
-    except BROKEN as error:
+    except MemoryError as error:
+        raise UserError(f"{path}: too large for this machine's memory; make it smaller") from error
+    except Exception as error:  # Pillow's readers raise whatever comes to their minds
         if getattr(error, "errno", None) is not None:
             raise UserError(f"{path}: cannot be read ({error.strerror})") from error
-        raise UserError(f"{path}: cut off or broken ({' '.join(str(error).split())})") from error
+        raise UserError(
+            f"{path}: cut off or broken ({' '.join(str(error).split()) or type(error).__name__}); fetch it "
+            "again, or save it anew as JPEG or PNG"
+        ) from error
 
 
 def _as_seen(picture: Image.Image) -> Image.Image:
-    picture = ImageOps.exif_transpose(picture)
+    picture.load()  # a PNG may say its orientation behind the pixels
+    picture = turned(picture)
     if picture.mode == "F":
         raise ValueError("pixels are floating-point numbers, expected whole ones")
     if picture.mode.startswith("I"):  # Pillow's own conversion would clip 16 bits to 255

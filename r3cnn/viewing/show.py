@@ -67,6 +67,9 @@ def show(
         except UserError as error:
             log.error("%s", error)
             bad.append(str(source))
+        except (MemoryError, cv2.error, torch.OutOfMemoryError) as error:
+            log.error("%s: too large for the memory (%s)", source, " ".join(str(error).split()))
+            bad.append(str(source))
         progress.say(done)
     log.info("%s: %d pictures drawn", out, len(wanted) - len(bad))
     if empty:

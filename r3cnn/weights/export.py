@@ -1,12 +1,11 @@
 """Trained weights to be taken elsewhere: without the optimiser, with their config and a model card."""
 
 import logging
-import shutil
 from pathlib import Path
 
 from ..config.own_code import file_of
 from ..core.errors import UserError
-from ..core.files import replacing, sha256_of, write_atomically
+from ..core.files import sha256_of, write_atomically, write_if_changed
 from ..core.records import TRAINING_FACTS
 from . import checkpoint as checkpoints
 from . import model_card
@@ -25,12 +24,8 @@ def export(checkpoint: Path, out: Path, config: Path | None = None) -> None:
     """
     cfg = load_of(checkpoint, config)
     resolved = config_of(checkpoint, config)
-    files = {out, out.with_suffix(".py"), out.with_suffix(".md")}
-    if len(files) < 3 or {checkpoint.resolve(), resolved.resolve()} & {f.resolve() for f in files}:
-        raise UserError(
-            f"--out {out}: expected a file such as model.pth, which is not the checkpoint's own; the config "
-            "and the model card are written beside it"
-        )
+    own = file_of(cfg)
+    _require_free(out, {checkpoint, resolved}, own)
     load_detector(cfg, checkpoint)  # refuses weights of another network
     content = checkpoints.load(checkpoint)
     weights = content.get("state_dict", content)
@@ -39,12 +34,34 @@ def export(checkpoint: Path, out: Path, config: Path | None = None) -> None:
     facts = {key: cfg.r3cnn[key] for key in TRAINING_FACTS}
     meta = {"dataset_meta": {"classes": classes}, "r3cnn": facts}
     checkpoints.save(out, {"meta": meta, "state_dict": {k: v.clone() for k, v in weights.items()}})
-    with replacing(out.with_suffix(".py")) as temporary:
-        shutil.copyfile(resolved, temporary)
-    if own := file_of(cfg):
-        shutil.copyfile(own, out.with_name(own.name))
+    write_if_changed(out.with_suffix(".py"), resolved.read_bytes())
+    if own:
+        write_if_changed(out.with_name(own.name), own.read_bytes())
     write_atomically(out.with_suffix(".md"), card.replace(model_card.CHECKSUM, sha256_of(out)))
     before, after = (path.stat().st_size / 2**20 for path in (checkpoint, out))
     log.info(
         "%s: %.1f MiB (the checkpoint: %.1f); model card and config beside it", out, after, before
     )
+
+
+def _require_free(out: Path, sources: set[Path], code: Path | None) -> None:
+    """Raise UserError, before anything is written, where a file to be written would take the place of another."""
+    files = {path.resolve() for path in (out, out.with_suffix(".py"), out.with_suffix(".md"))}
+    if len(files) < 3 or files & {path.resolve() for path in sources}:
+        raise UserError(
+            f"--out {out}: expected a file such as model.pth, which is not the checkpoint's own; the config "
+            "and the model card are written beside it"
+        )
+    if code is None:
+        return
+    copy = out.with_name(code.name)
+    if {copy.resolve(), code.resolve()} & files:
+        raise UserError(
+            f"--out {out}: the code {code.name} is written beside it under its own name, which one of "
+            f"{', '.join(sorted(path.name for path in files))} would take; choose another name for --out"
+        )
+    if copy.exists() and sha256_of(copy) != sha256_of(code):
+        raise UserError(
+            f"{copy}: another file than {code}, which would take its place; move it away, or choose another "
+            "folder for --out"
+        )

@@ -2,6 +2,8 @@
 
 import json
 import logging
+import re
+import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -26,6 +28,7 @@ SHAPES = (
 LIMITS = {
     "smoke": "Trained for some dozens of iterations to prove that everything runs. **Its APs mean nothing, and "
     "it finds next to nothing.**",
+    "quick": SHAPES,
     "mini": SHAPES,
     "mini_lr005": SHAPES,
     "paper": "Trained as in the paper. One seed: another one may differ by some tenths of a point of AP.",
@@ -70,12 +73,27 @@ def _json(path: Path) -> dict:
     return content
 
 
+def plain(text: object) -> str:
+    """A name that somebody chose, as Markdown shows it letter for letter, in a table too."""
+    read = r"[\\`*{}\[\]<>|~&#$]|\b_+|_+\b"  # an underscore within a word is one
+    escaped = lambda found: "".join(f"\\{letter}" for letter in found[0])  # noqa: E731
+    return re.sub(read, escaped, " ".join(str(text).split()))
+
+
+def code(text: object) -> str:
+    """The same as code."""
+    line = " ".join(str(text).split()).replace("|", r"\|")
+    fence = "`" * (max(map(len, re.findall("`+", line)), default=0) + 1)
+    space = " " if "`" in line else ""
+    return f"{fence}{space}{line}{space}{fence}"
+
+
 def _what(cfg: Config, classes: Sequence[str], out: Path, parameters: int) -> list[str]:
     facts, test = cfg.r3cnn, cfg.model.test_cfg.rcnn
-    shown = ", ".join(classes[:10]) + (", ..." if len(classes) > 10 else "")
+    shown = ", ".join(map(plain, classes[:10])) + (", ..." if len(classes) > 10 else "")
     loops = facts.loops_trained
     return [
-        f"# {out.stem}: {facts.training} at scale {facts.scale}",
+        f"# {plain(out.stem)}: {plain(facts.training)} at scale {plain(facts.scale)}",
         "",
         "An instance segmentation model: boxes, classes, scores and masks of the objects in an image. One row of",
         "the reproduction of *Recursively Refined R-CNN* (Rossi, Karimi, Prati, CAIP 2021).",
@@ -98,6 +116,10 @@ def _image_size(cfg: Config) -> str:
 
 
 def _use(out: Path) -> list[str]:
+    config, weights = (
+        json.dumps(name, ensure_ascii=False) for name in (f"{out.stem}.py", out.name)
+    )
+    show = f"python -m r3cnn show photo.jpg --checkpoint {shlex.quote(out.name)} --out drawn"
     return [
         "## Use",
         "",
@@ -105,13 +127,13 @@ def _use(out: Path) -> list[str]:
         "",
         "```python",
         "from mmdet.apis import inference_detector, init_detector",
-        f'model = init_detector("{out.stem}.py", "{out.name}", device="cpu")',
+        f'model = init_detector({config}, {weights}, device="cpu")',
         'found = inference_detector(model, "photo.jpg").pred_instances',
         "```",
         "",
-        f"or `python -m r3cnn show photo.jpg --checkpoint {out.name} --out drawn`.",
+        f"or {code(show)}.",
         "",
-        f"SHA-256 of `{out.name}`: `{CHECKSUM}`. It holds tensors and plain types only",
+        f"SHA-256 of {code(out.name)}: `{CHECKSUM}`. It holds tensors and plain types only",
         "(`torch.load(..., weights_only=True)`).",
     ]
 
@@ -120,13 +142,13 @@ def _training(manifest: dict, cfg: Config) -> list[str]:
     lines = ["## How it was trained", "", "| | |", "|---|---|"]
     if given := manifest.get("weights"):
         lines.append(
-            f"| not trained here | taken from {given['source']}, SHA-256 {given['sha256']} |"
+            f"| not trained here | taken from {plain(given['source'])}, SHA-256 {given['sha256']} |"
         )
     data = manifest.get("data") or {}
     batch, lr = manifest.get("batch"), manifest.get("lr")
-    device = f"{manifest.get('device')}, {manifest.get('world_size', 1)} process(es)"
+    device = f"{plain(manifest.get('device'))}, {manifest.get('world_size', 1)} process(es)"
     rows = {
-        "data": f"{data.get('root', 'not stated')}, {data.get('classes', '?')} classes, "
+        "data": f"{plain(data.get('root', 'not stated'))}, {data.get('classes', '?')} classes, "
         f"{data.get('train_images', '?')} training images",
         "schedule": f"{manifest.get('schedule')}, {manifest.get('iterations')} iterations, "
         f"{manifest.get('epochs', 0)} epochs",
@@ -216,7 +238,8 @@ def _cell(score: dict, spread: pa.Table | None, name: str) -> str:
 def _limits(cfg: Config, manifest: dict) -> list[str]:
     scale = manifest["scale"]
     own = LIMITS.get(
-        scale, f"Trained at a scale of the user's own, `{scale}`; what it is good for is not known."
+        scale,
+        f"Trained at a scale of the user's own, {code(scale)}; what it is good for is not known.",
     )
     return [
         "## Limits",
@@ -257,7 +280,7 @@ def _origin(manifest: dict, checkpoint: Path) -> list[str]:
         "",
         "| | |",
         "|---|---|",
-        f"| checkpoint | `{checkpoint}`, SHA-256 `{sha256_of(checkpoint)}` |",
+        f"| checkpoint | {code(checkpoint)}, SHA-256 `{sha256_of(checkpoint)}` |",
         f"| config, SHA-256 | `{manifest.get('config_sha256')}` |",
         f"| sources, SHA-256 | `{manifest.get('source_sha256')}` |",
         f"| commit | {manifest.get('git_commit') or 'not stated'} |",

@@ -12,8 +12,22 @@ HEADS = ("bbox_head", "mask_head", "mask_iou_head", "bbox_roi_extractor", "mask_
 
 
 def parameters(cfg: Config) -> dict:
-    """Parameters in total, trainable, and of each module; counted on the meta device, without memory."""
+    """Parameters in total, trainable, and of each module, and H, the number of box heads.
+
+    Counted on the meta device, without memory.
+    """
     detector = build_detector(cfg, "meta")
+    box_heads = detector.roi_head.bbox_head
+    return {
+        "total": _count(detector),
+        "trainable": _count(detector, trainable=True),
+        "modules": {name: _count(module) for name, module in modules_of(detector).items()},
+        "heads": len(box_heads) if isinstance(box_heads, nn.ModuleList) else 1,
+    }
+
+
+def modules_of(detector: nn.Module) -> dict[str, nn.Module]:
+    """The modules that a detector's costs are told of, by name; what two of them share stands once."""
     modules = {name: getattr(detector, name) for name in ("backbone", "neck", "rpn_head")}
     for name in HEADS:
         head = getattr(detector.roi_head, name, None)
@@ -21,11 +35,7 @@ def parameters(cfg: Config) -> dict:
             modules[name] = head
     if modules["mask_roi_extractor"] is modules["bbox_roi_extractor"]:
         del modules["mask_roi_extractor"]
-    return {
-        "total": _count(detector),
-        "trainable": _count(detector, trainable=True),
-        "modules": {name: _count(module) for name, module in modules.items()},
-    }
+    return modules
 
 
 def _count(module: nn.Module, trainable: bool = False) -> int:

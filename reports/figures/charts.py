@@ -1,6 +1,7 @@
 """Charts of the controls: AP over loops of training and evaluation, and AP against how even the IoUs are."""
 
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from ..results.setting import Setting
 from ..tables.spec import Spec
 from .figure2 import IOU_FROM, summed_bars
 from .histograms import evenness
+from .lines import LineChart
 
 HEAT_MAP, SCATTER = "heat_map", "scatter"
 APS = {"box_AP": ("bbox.AP", "Box AP"), "mask_AP": ("segm.AP", "Mask AP")}
@@ -42,6 +44,15 @@ class Chart:
     frame: pd.DataFrame
     setting: Setting
     view: str = ""  # of a scatter plot: which boxes' IoUs
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels."""
+        return 1000, 420
+
+    def svg(self) -> bytes:
+        """The drawing; the same data gives the same bytes."""
+        return render(self)
 
     @property
     def summary(self) -> str:
@@ -78,11 +89,11 @@ def build_charts(spec: Spec, results: Results, setting: Setting) -> list[Chart]:
     return [_chart(name, entry, results, setting) for name, entry in spec.charts.items()]
 
 
-def write_charts(charts: list[Chart], out: Path) -> list[Path]:
+def write_charts(charts: Sequence[Chart | LineChart], out: Path) -> list[Path]:
     """Write each chart as SVG and its data as CSV. Raises: UserError."""
     files = []
     for chart in charts:
-        files.append(write_if_changed(out / f"{chart.name}.svg", render(chart)))
+        files.append(write_if_changed(out / f"{chart.name}.svg", chart.svg()))
         files.append(write_if_changed(out / f"{chart.name}.csv", chart.frame.to_csv(index=False)))
     return files
 

@@ -1,7 +1,7 @@
 """Figure 2: how many training samples each loop gets at which IoU."""
 
 import io
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +19,7 @@ from r3cnn.core.layout import NAMES
 
 from .. import own_file
 from ..results.load import Results, load_histogram
-from ..results.setting import Setting, run_command
+from ..results.setting import Setting, paper_command
 
 PANELS = (
     ("mask_3x", "(a) Mask R-CNN (3x)"),
@@ -136,7 +136,7 @@ def figure2_data(
     iou_from: float = IOU_FROM,
 ) -> Figure2:
     """The bars of the three panels. Raises: UserError where a histogram has no such rows."""
-    panels, papers = [], replace(results, catalogue=None)
+    panels = []
     for training, title in PANELS:
         loaded = load_histogram(results.folder, training)
         bars, epochs, seeds = None, 0, ()
@@ -151,8 +151,7 @@ def figure2_data(
                     f"{results.folder / NAMES.training(training, seeds[0]).histogram}: no rows of "
                     f"assignment {assignment}, view {view}, IoU from {iou_from:g}; train it again"
                 )
-        # The panels are the paper's own: no catalogue of the user's is needed for them.
-        command = run_command(papers, NAMES.training(training, 0).histogram.as_posix())
+        command = paper_command(results, NAMES.training(training, 0).histogram.as_posix())
         panels.append(Panel(training, title, bars, epochs, seeds, command))
     return Figure2(tuple(panels), assignment, view, iou_from, setting)
 

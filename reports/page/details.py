@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from r3cnn.core.files import read_json, read_text
-from r3cnn.core.layout import NAMES, RunFolder, resamples_of
+from r3cnn.core.layout import NAMES, RunFolder, errors_of, resamples_of
 
 from ..results.load import Results
 from ..results.setting import run_command
@@ -31,7 +31,7 @@ def details(results: Results, parents: dict[str, str]) -> dict[str, Any]:
     for (training, seed, loops), provenance in sorted(results.score_provenance.items()):
         entry = evaluations.setdefault(f"{training}|{loops}", {"seeds": {}})
         score = NAMES.score(training, seed, loops)
-        files = [NAMES.predictions(training, seed), score, resamples_of(score)]
+        files = [NAMES.predictions(training, seed), score, resamples_of(score), errors_of(score)]
         known = {"provenance": provenance, "files": _files(results.folder, files)}
         entry["seeds"][str(seed)] = known
     return {"trainings": trainings, "evaluations": evaluations}

@@ -10,7 +10,7 @@ from r3cnn.core.files import read_json
 from r3cnn.core.layout import NAMES, RunFolder, gallery_of
 
 from ..results.load import Results
-from ..results.setting import run_command
+from ..results.setting import paper_command
 
 MODELS = (
     ("mask_1x", "Mask R-CNN"),
@@ -79,7 +79,7 @@ def load_gallery(results: Results) -> Gallery:
             found[title] = _checked(paths[0])
         else:
             name = gallery_of(NAMES.predictions(training, 0)).as_posix()
-            missing.append((title, run_command(results, name)))
+            missing.append((title, paper_command(results, name)))
     by_id: dict[int, list[tuple[str, dict[str, Any], dict[str, Any]]]] = {}
     for title, content in found.items():
         for picture in content["pictures"]:

@@ -14,11 +14,15 @@ from r3cnn.core.layout import NAMES
 
 from ..claims.judge import Judged, judge, rule_of, write_claims
 from ..claims.spec import Claims
+from ..figures.anatomy import errors_over_loops
 from ..figures.charts import Chart, build_charts, write_charts
+from ..figures.cost import ap_over_cost
 from ..figures.curves import histogram_series, learning_series
 from ..figures.figure2 import Figure2, figure2_data, write_figure2
+from ..figures.lines import LineChart
+from ..figures.over_iou import ap_over_iou, gain_over_iou
 from ..results.load import Results
-from ..results.provenance import Trained, trained_models
+from ..results.provenance import OTHER_SOURCES, Trained, trained_models
 from ..results.setting import Setting, run_command, setting_of
 from ..results.tidy import tidy, write_tidy
 from ..tables.build import Table, build_tables
@@ -58,11 +62,40 @@ class Report:
     command: str
     series: dict[str, Any]
     charts: tuple[Chart, ...] = ()
+    line_charts: tuple[LineChart, ...] = ()
+
+    @property
+    def shown_charts(self) -> tuple[Chart | LineChart, ...]:
+        """The charts of the page: those of lines only where there are some."""
+        return (*self.charts, *(one for one in self.line_charts if len(one.frame)))
 
     @property
     def shown_tables(self) -> tuple[Table, ...]:
         """The tables of the page: "Other rows" only where there are some."""
         return tuple(table for table in self.tables if table.rows or table.name != OTHER)
+
+    @property
+    def paper_tables(self) -> tuple[Table, ...]:
+        """The tables that show a number of the paper; all of them where none does."""
+        own = tuple(table for table in self.shown_tables if _shows_the_paper(table))
+        return own or self.shown_tables
+
+    @property
+    def further_tables(self) -> tuple[Table, ...]:
+        """The rest of the tables."""
+        return tuple(table for table in self.shown_tables if table not in self.paper_tables)
+
+    @property
+    def shared_statements(self) -> tuple[str, ...]:
+        """What every table says: the page says it once."""
+        tables = self.shown_tables
+        first = tables[0].statements if len(tables) > 1 else ()
+        return tuple(line for line in first if all(line in table.statements for table in tables))
+
+    @property
+    def all_other(self) -> bool:
+        """Whether no training was made by the present sources, so that a mark on each would say nothing."""
+        return bool(self.trained) and all(entry.sources == OTHER_SOURCES for entry in self.trained)
 
     @property
     def missing(self) -> int:
@@ -92,6 +125,10 @@ class Report:
         }
 
 
+def _shows_the_paper(table: Table) -> bool:
+    return any(column.published for column in table.columns)
+
+
 def build_report(
     spec: Spec, claims: Claims, results: Results, present: Collection[str] | None
 ) -> Report:
@@ -114,6 +151,12 @@ def build_report(
         command=run_command(results),
         series=_series(spec, results, tables),
         charts=tuple(build_charts(spec, results, setting)),
+        line_charts=(
+            ap_over_iou(results, setting),
+            gain_over_iou(spec, results, setting),
+            errors_over_loops(results, setting),
+            ap_over_cost(results, setting),
+        ),
     )
 
 
@@ -126,7 +169,7 @@ def write_report(report: Report, results: Results, out: Path) -> list[Path]:
     """Write the page and every file that it shows or links. Raises: UserError."""
     with together():
         files = write_tables(report.tables, out) + write_figure2(report.figure2, out)
-        files += write_charts(list(report.charts), out)
+        files += write_charts([*report.charts, *report.line_charts], out)
         files.append(write_claims(list(report.claims), out))
         files.append(write_tidy(tidy(results, report.setting), out))
         files.append(write_if_changed(out / LIBRARY, _library()))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from r3cnn.core.errors import UserError
 from r3cnn.core.files import read_json, read_text, write_if_changed
-from r3cnn.core.layout import NAMES, RunFolder, resamples_of
+from r3cnn.core.layout import NAMES, RunFolder, errors_of, resamples_of
 
 EVERY = 20  # steps of a log between two that are kept
 _ELSEWHERE = re.compile(
@@ -27,13 +27,13 @@ def keep(results: Path, out: Path) -> list[Path]:
         raise UserError(f"--out {out}: lies in the run {results}; choose a folder elsewhere")
     _require_same_data(results, out)
     _require_same_configs(results, out)
-    files = []
+    files, run = [], RunFolder(results)
     for path in _finished(results):
         target = out / path.relative_to(results)
         if path.suffix == ".parquet":
             files.append(write_if_changed(target, path.read_bytes()))
             continue
-        text = read_text(path)
+        text = _kept_settings(path) if path == run.settings else read_text(path)
         if path.name == NAMES.training("", 0).log.name:
             text = _thinned(path, text)
         _require_portable(path, text)
@@ -44,14 +44,21 @@ def keep(results: Path, out: Path) -> list[Path]:
 def _finished(results: Path) -> Iterator[Path]:
     """All files to be kept; of a training or score only if the training has ended."""
     run = RunFolder(results)
-    files = [run.data, run.claims, *run.measurements()]
+    files = [run.data, run.claims, run.settings, *run.measurements()]
     for training in run.trainings():
         if training.manifest.is_file():
             scores = run.scores(training.id, training.seed)
             files += [training.config, training.manifest, training.histogram]
             files += [training.log, training.validation]
-            files += [file for score in scores for file in (score, resamples_of(score))]
+            for score in scores:
+                files += [score, resamples_of(score), errors_of(score)]
     yield from (path for path in sorted(files) if path.is_file())
+
+
+def _kept_settings(path: Path) -> str:
+    """Without the folder: what is kept lies elsewhere."""
+    settings = {key: value for key, value in read_json(path).items() if key != "results"}
+    return json.dumps(settings, indent=2, ensure_ascii=False) + "\n"
 
 
 def _require_same_data(results: Path, out: Path) -> None:

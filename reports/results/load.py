@@ -3,7 +3,7 @@
 import logging
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import pandas as pd
 from r3cnn.core.errors import UserError
 from r3cnn.core.files import read_json
 from r3cnn.core.layout import RunFolder
-from r3cnn.core.records import HISTOGRAM_COLUMNS, KINDS
+from r3cnn.core.records import HISTOGRAM_COLUMNS, KINDS, Settings
 
 from .resamples import Key, Resamples, load_resamples
 
@@ -33,13 +33,14 @@ class Results:
 
     frame: training, loops, seed, metric, value. Scores are bbox.AP .. segm.ARl in 0..1, missing
         where there is no such object; measurements are parameters.trainable, checkpoint.print_mb,
-        speed.images_per_second (with loops), memory.training_gib, without a seed.
+        memory.training_gib, and with loops speed.images_per_second and multiply_adds.total, without a seed.
     manifests: (training, seed) -> manifest.json.
     score_provenance: (training, seed, loops) -> `provenance` of the score file.
     measured: training -> {"device", "scale", "alone", "timed"} of its measurements; timed: not counted only.
     data: data.json, or None.
     resamples: (training, seed, loops) -> the metrics on resampled images, where a file is.
     catalogue: the user's own, which commands must name.
+    settings: settings.json; {} for a folder that an earlier version made.
     """
 
     folder: Path
@@ -50,6 +51,7 @@ class Results:
     data: dict[str, Any] | None
     resamples: dict[Key, Resamples]
     catalogue: str | None = None
+    settings: Settings = field(default_factory=Settings)
 
     @property
     def name(self) -> str:
@@ -104,8 +106,18 @@ def load_results(folder: Path, catalogue: str | None = None) -> Results:
     manifests = _manifests(folder)
     _refuse_other_data(folder, manifests, data)
     _log.info("%s: %d values, %d trainings", folder, len(frame), len(manifests))
-    resamples = load_resamples(folder, score_provenance)
-    return Results(folder, frame, manifests, score_provenance, measured, data, resamples, catalogue)
+    settings: Settings = read_json(run.settings) if run.settings.is_file() else {}
+    return Results(
+        folder,
+        frame,
+        manifests,
+        score_provenance,
+        measured,
+        data,
+        load_resamples(folder, score_provenance),
+        catalogue or settings.get("catalogue"),
+        settings,
+    )
 
 
 def load_histogram(folder: Path, training: str) -> tuple[pd.DataFrame, list[int]] | None:
@@ -172,12 +184,13 @@ def _measurement_values(
         for key, value in _section(path, measurement, part).items():
             if value is None or _is_number(value):
                 yield f"{part}.{key}", None, value
-    for loops, speed in _section(path, measurement, "speed").items():
-        if not str(loops).isdigit():
-            raise UserError(f"{path}: speed.{loops}: expected a number of loops as the key")
-        for key, value in (speed or {}).items():
-            if value is None or _is_number(value):
-                yield f"speed.{key}", int(loops), value
+    for part in ("speed", "multiply_adds"):
+        for loops, of_loops in _section(path, measurement, part).items():
+            if not str(loops).isdigit():
+                raise UserError(f"{path}: {part}.{loops}: expected a number of loops as the key")
+            for key, value in (of_loops or {}).items():
+                if value is None or _is_number(value):
+                    yield f"{part}.{key}", int(loops), value
 
 
 def _section(path: Path, measurement: dict[str, Any], part: str) -> dict[str, Any]:

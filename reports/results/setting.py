@@ -1,13 +1,18 @@
 """Under which conditions the results were made: scale, data, devices; and what they can mean."""
 
+import re
 import shlex
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from .load import Results
 
-_KNOWN_SCALES = ("smoke", "mini", "mini_lr005", "paper")
+_KNOWN_SCALES = ("smoke", "quick", "mini", "mini_lr005", "paper")
 KEPT = "measured"  # the folder beside the sources that `python -m reports keep` fills
 PROFILE = "workflow/profiles/local"
+CONFIG_KEYS = ("scale", "data", "catalogue", "backbone", "seeds", "results")
+OF_TRAININGS = ("trainings", "predictions", "scores", "measurements")  # <folder>/<id>...
 _COCO_VAL_IMAGES, _COCO_CLASSES = 5000, 80
 NO_MEANING = (
     "The APs here mean nothing: at scale smoke the models are tiny and train for some dozens of "
@@ -21,6 +26,7 @@ class Setting:
 
     comparable: the APs may be judged against the paper's (scale `paper` on COCO 2017).
     meaningless: some result is of scale `smoke`.
+    warnings: what `data check` says of each split: above all, what of it is left out.
     """
 
     scale: str
@@ -29,6 +35,7 @@ class Setting:
     seeds: str
     comparable: bool
     meaningless: bool
+    warnings: tuple[str, ...] = ()
 
     @property
     def meaning(self) -> str:
@@ -74,6 +81,7 @@ def setting_of(results: Results) -> Setting:
         seeds=", ".join(map(str, sorted(seeds))) or "none",
         comparable=scales == {"paper"} and _is_coco(results),
         meaningless="smoke" in scales,
+        warnings=tuple(_warnings(results)),
     )
 
 
@@ -82,25 +90,52 @@ def run_command(results: Results, *names: str, into: str | None = None) -> str:
 
     into: another folder to make them in, from nothing.
     """
-    scale = _scale_by_name(results.name)
-    config = [f"scale={scale}"]
-    root = (results.data or {}).get("root")
-    if results.name != scale and root and not (results.data or {}).get("generated"):
-        config.append(f"data={root}")
-    parent = results.folder.resolve().parent
-    # what is kept of a run is not run where it is kept
-    base = into or ("results" if parent.name in ("results", KEPT) else str(parent))
-    if results.catalogue:
-        config.append(f"catalogue={results.catalogue}")
-    if base != "results":
-        config.append(f"results={base}")
+    settings = dict(results.settings or _guessed(results))
+    if results.catalogue and _of_its_catalogue(results, names):
+        settings["catalogue"] = results.catalogue
+    else:
+        settings.pop("catalogue", None)
+    settings["results"] = base = into or _base(results)
+    if base == "results":
+        del settings["results"]
+    config = [f"{key}={settings[key]}" for key in CONFIG_KEYS if key in settings]
     targets = [f"{base}/{results.name}/{name}" for name in names]
     parts = ["snakemake", "--profile", PROFILE, *targets, "--config", *config]
     return " ".join(shlex.quote(part) for part in parts)
 
 
+def paper_command(results: Results, name: str) -> str:
+    """`run_command` of a file of one of the paper's trainings, which a user's own catalogue need not have."""
+    return run_command(results if results.settings else replace(results, catalogue=None), name)
+
+
+def _guessed(results: Results) -> dict[str, str]:
+    """What a folder that has no settings.json was told: by its name, and its data."""
+    scale = _scale_by_name(results.name)
+    data = results.data or {}
+    own = results.name != scale and data.get("root") and not data.get("generated")
+    return {"scale": scale} | ({"data": str(data["root"])} if own else {})
+
+
+def _base(results: Results) -> str:
+    """The folder above results/<name>, as --config results= names it."""
+    parent = results.folder.resolve().parent
+    told = results.settings.get("results")
+    if told and Path(told).resolve() == parent:
+        return told
+    # what is kept of a run is not run where it is kept
+    return "results" if parent.name in ("results", KEPT) else str(parent)
+
+
+def _of_its_catalogue(results: Results, names: Sequence[str]) -> bool:
+    """Whether files are of trainings that the run's catalogue has; others are the paper's."""
+    known = results.settings.get("trainings")
+    ids = {Path(path.parts[1]).stem for path in map(Path, names) if path.parts[0] in OF_TRAININGS}
+    return known is None or ids <= set(known)
+
+
 def measured_on(results: Results, trainings: list[str]) -> str:
-    """The device, the scale and the disturbance of these trainings' speed and memory, in words."""
+    """The device, the scale and the disturbance of these trainings' speed and memory; '' if there is none."""
     groups: dict[str, list[str]] = {}
     for training in dict.fromkeys(trainings):
         entry = results.measured.get(training)
@@ -109,7 +144,7 @@ def measured_on(results: Results, trainings: list[str]) -> str:
             words = f"{entry['device']} (scale {entry['scale']}{beside})"
             groups.setdefault(words, []).append(training)
     if len(groups) <= 1:
-        return next(iter(groups), "no device yet")
+        return next(iter(groups), "")
     return "; ".join(f"{device}: {', '.join(names)}" for device, names in groups.items())
 
 
@@ -121,7 +156,9 @@ def _scale_by_name(name: str) -> str:
 
 def _device(manifest: dict) -> str:
     world_size = manifest.get("world_size") or 1
-    return f"{world_size} x {manifest['device']}" if world_size > 1 else str(manifest["device"])
+    # manifests of version 0.1 say "1 threads"
+    device = re.sub(r"\b1 threads\b", "1 thread", str(manifest["device"]))
+    return f"{world_size} x {device}" if world_size > 1 else device
 
 
 def _data(results: Results) -> str:
@@ -146,3 +183,8 @@ def _is_coco(results: Results) -> bool:
         and len(data.get("classes") or []) == _COCO_CLASSES
         and val.get("image_count") == _COCO_VAL_IMAGES
     )
+
+
+def _warnings(results: Results) -> Iterator[str]:
+    for split, entry in ((results.data or {}).get("splits") or {}).items():
+        yield from (f"{split}: {line}" for line in entry.get("warnings") or ())

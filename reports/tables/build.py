@@ -36,6 +36,7 @@ class Cell:
         counted and equal.
     text: the content of a constant's cell.
     interval: 95 % over images and seeds, in points of AP.
+    compared: ours by the metric that is compared with the paper's, where that is not the one shown.
     paper_rank, rank: best, second or '' among the paper's and among our numbers of the column.
     """
 
@@ -48,6 +49,7 @@ class Cell:
     interval: tuple[Decimal, Decimal] | None = None
     paper_rank: str = ""
     rank: str = ""
+    compared: Number | None = None
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,15 @@ class Table:
 
     @property
     def statements(self) -> tuple[str, ...]:
-        """What must be known to read the table: scale, data, device, meaning, sources."""
+        """What must be known to read the table with its intervals: scale, data, device, meaning."""
+        return self._statements(intervals=True)
+
+    @property
+    def plain_statements(self) -> tuple[str, ...]:
+        """The same for a form that prints no intervals of our APs."""
+        return self._statements(intervals=False)
+
+    def _statements(self, intervals: bool) -> tuple[str, ...]:
         lines = [self.setting.line]
         judged = any(column.compare == "ap" for column in self.columns)
         if judged or self.setting.meaningless:
@@ -120,7 +130,7 @@ class Table:
         lines += [
             text.format(self.taken_in)
             for kind, text in (("score", INTERVALS), ("difference", DIFFERENCES))
-            if kind in kinds
+            if kind in kinds and (intervals or kind != "score")
         ]
         if any(cell.paper_rank for row in self.rows for cell in row.cells.values()):
             lines.append("In each column the best is bold, the second best underlined.")
@@ -128,7 +138,11 @@ class Table:
             lines.append(EXACT)
         device = [column for column in self.columns if column.compare == "device"]
         if device:
-            lines.append(f"Our speed and memory were measured on: {self.measured_on}.")
+            lines.append(
+                f"Our speed and memory were measured on: {self.measured_on}."
+                if self.measured_on
+                else "Our speed and memory: not measured."
+            )
         if any(column.published for column in device):
             lines.append(
                 "The paper's speed and memory are those of V100 GPUs; they are not judged."
@@ -171,7 +185,8 @@ def build_table(
     marks = {name: chr(ord("a") + index) for index, name in enumerate(names)}
     rows = [_table_row(spec, row, results, setting, present) for row in spec.rows]
     if spec.mark_best:
-        rows = _ranked(spec.columns, rows, ours=not setting.meaningless)
+        whole = all(row.run for row in rows)  # the best of some rows may not be the best of all
+        rows = _ranked(spec.columns, rows, ours=whole and not setting.meaningless)
     return Table(
         name=spec.name,
         title=spec.title,
@@ -302,9 +317,18 @@ def _cell(
     interval = _interval(column, row, results)
     if paper is None:
         return Cell(VALUE, None, ours, interval=interval)
-    delta = difference(ours.mean, paper)
+    compared = _by_papers_metric(column, frame)
+    if column.compared_as and compared is None:  # scored before that metric was
+        return Cell(VALUE, paper, ours, interval=interval)
+    delta = difference((compared or ours).mean, paper)
     said = verdict(delta, column.compare, setting.comparable)
-    return Cell(VALUE, paper, ours, delta, said, interval=interval)
+    return Cell(VALUE, paper, ours, delta, said, interval=interval, compared=compared)
+
+
+def _by_papers_metric(column: Column, frame: pd.DataFrame) -> Number | None:
+    """Ours by the metric that the paper's number is of; None where that is the column's own, or not scored."""
+    values = frame.loc[frame["metric"] == column.compared_as, "value"].dropna().tolist()
+    return summarise(values, column.format) if values else None
 
 
 def _compared(column: Column, row: Row, results: Results) -> Cell:

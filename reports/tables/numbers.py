@@ -11,6 +11,7 @@ from r3cnn.core.errors import UserError
 _FORMATS = {
     "percent": (Decimal(100), Decimal("0.1"), ROUND_HALF_UP),
     "thousands": (Decimal("0.001"), Decimal(1), ROUND_FLOOR),
+    "giga": (Decimal("1e-9"), Decimal(1), ROUND_HALF_UP),
     "integer": (Decimal(1), Decimal(1), ROUND_HALF_UP),
     "decimal": (Decimal(1), Decimal("0.1"), ROUND_HALF_UP),
 }

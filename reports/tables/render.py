@@ -3,7 +3,7 @@
 import csv
 import io
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -81,13 +81,14 @@ def pieces(column: Column, cell: Cell) -> list[Piece]:
     return [
         Piece(paper, "paper", rank=cell.paper_rank),
         ours,
-        Piece(delta, "difference", cell.verdict),
+        Piece(delta, "difference", cell.verdict, column=column),
     ]
 
 
 def to_csv(table: Table) -> str:
     """One line a row: <column>_paper, _ours, _difference; _std, _n with several seeds; _low, _high.
 
+    _compared: ours by the metric of the published number, where the column shows another one.
     `weights`, where some row was not trained here: where its weights come from.
     """
     ranged = {
@@ -150,7 +151,7 @@ def to_markdown(table: Table) -> str:
             out.append(_md_line(cells))
         out += [] if table.rows else ["", "None."]
         out.append("")
-    out += [f"- {_md(line)}" for line in table.statements]
+    out += [f"- {_md(line)}" for line in table.plain_statements]
     out += [
         f"- <sup>{mark}</sup> {_md(text)}" for mark, text in (*table.source_notes, *table.notes)
     ]
@@ -169,7 +170,7 @@ def to_latex(table: Table) -> str:
     for block in table.blocks:
         out += _tex_tabular(table, block)
     out += [r"\begin{flushleft}\footnotesize"]
-    out += [f"{_tex(line)}\\par" for line in table.statements]
+    out += [f"{_tex(line)}\\par" for line in table.plain_statements]
     out += [
         rf"\textsuperscript{{{_tex(mark)}}}~{_tex(text)}\par"
         for mark, text in (*table.source_notes, *table.notes)
@@ -177,9 +178,17 @@ def to_latex(table: Table) -> str:
     return "\n".join([*out, r"\end{flushleft}", r"\end{table}"]) + "\n"
 
 
-def to_html(table: Table) -> Markup:
-    """The table's section of the page."""
-    return Markup(environment().get_template("table.html.j2").render(table=table))
+def to_html(table: Table, shared: Collection[str] = ()) -> Markup:
+    """The table's section of the page; `shared` are statements that the page makes once for all tables."""
+    return Markup(environment().get_template("table.html.j2").render(table=table, shared=shared))
+
+
+def on_page(table: Table, column: Column) -> tuple[str, ...]:
+    """The sub-columns that the page shows: no difference from a number that ours cannot be compared with."""
+    found = roles(column)
+    if column.published and column.compare != "exact" and not table.setting.comparable:
+        return tuple(role for role in found if role != "difference")
+    return found
 
 
 def render(table: Table, suffix: str) -> str:
@@ -215,7 +224,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    env.globals |= {"roles": roles, "row_pieces": row_pieces}
+    env.globals |= {"on_page": on_page, "row_pieces": row_pieces}
     env.filters |= {
         "heading": _html_heading,
         "prose": _html_prose,
@@ -249,6 +258,8 @@ def _csv_values(column: Column, cell: Cell, several: bool, ranged: bool) -> dict
     if ranged:
         low, high = cell.interval or (None, None)
         values |= {f"{name}_low": low, f"{name}_high": high}
+    if column.compared_as:
+        values[f"{name}_compared"] = cell.compared.mean if cell.compared else None
     if column.published:
         values[f"{name}_difference"] = cell.difference
     return values

@@ -23,7 +23,10 @@ OF_EACH_ROW = ("loops", "training", "against")  # columns of constants may show 
 
 @dataclass(frozen=True)
 class Column:
-    """A column: its source (kind: score, difference, measurement or constant; key) and its look."""
+    """A column: its source (kind: score, difference, measurement or constant; key) and its look.
+
+    compared_as: the score that is compared with the published number, if it is another one than the key.
+    """
 
     name: str
     heading: str
@@ -33,6 +36,7 @@ class Column:
     compare: str = ""
     published: str = ""
     group: str = ""
+    compared_as: str = ""
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 PATH_LINE = re.compile(r"# (\S+\.\w+)\n")
 SET_UP = (
     "constraints.txt",
+    "requirements.lock",
     "pyproject.toml",
     "setup.py",
     "scripts/setup_venv.sh",

@@ -17,6 +17,8 @@ SAMPLES = (512, 32)  # RoIs asked for in the two training records
 LOOPED = {
     "roi_head.bbox_head": "roi_head.bbox_head.0",
     "roi_head.mask_head": "roi_head.mask_head.0",
+    "roi_head.bbox_roi_extractor": "roi_head.bbox_roi_extractor.0",
+    "roi_head.mask_roi_extractor": "roi_head.mask_roi_extractor.0",
 }
 ADVANCED = {
     "roi_head.bbox_head.shared_convs": "roi_head.bbox_head.0.shared_fcs",
@@ -35,14 +37,19 @@ def renames(detector: nn.Module) -> dict[str, str]:
     return LOOPED if head.mask_iou_head is None else {**LOOPED, **ADVANCED}
 
 
-def build(name: str) -> nn.Module:
-    """The detector of a reference file: `<training>` or `<training>-loops<L_e>`, weights filled."""
+def unfilled(name: str, device: str = "cpu") -> nn.Module:
+    """The detector of a reference file: `<training>` or `<training>-loops<L_e>`."""
     training, _, loops = name.partition("-loops")
     cfg = resolve(load_catalogue().trainings[training], load_scale("paper"), seed=0)
     if loops:
         cfg.model.roi_head.loops = int(loops)
     __import__("r3cnn.models")
-    detector = build_detector(cfg, "cpu")
+    return build_detector(cfg, device)
+
+
+def build(name: str) -> nn.Module:
+    """The same, weights filled."""
+    detector = unfilled(name)
     weights.fill(detector, renames(detector))
     return detector
 

@@ -11,12 +11,13 @@ import torch
 from mmengine import dist
 
 from r3cnn.config.load import load_config
+from r3cnn.ops.backend import back_end
 from r3cnn.training import distributed
 from r3cnn.training.trainer import Trainer
 
 
 def trained(config: Path, state: Path, steps: int) -> dict:
-    """The log, momentum (after one step: gradient + weight decay), objects a pass, and IoU counts."""
+    """The log, momentum (after one step: gradient + weight decay), objects a pass, IoU counts, operators."""
     trainer = Trainer(load_config(config), state)
     objects = []
     forward = trainer.detector.forward
@@ -36,7 +37,13 @@ def trained(config: Path, state: Path, steps: int) -> dict:
     }
     log = (state / "train.jsonl").read_text() if trainer.rank == 0 else ""
     counts = trainer.taps.histogram.counts
-    return {"momentum": momentum, "log": log, "objects": objects, "counts": counts}
+    return {
+        "momentum": momentum,
+        "log": log,
+        "objects": objects,
+        "counts": counts,
+        "operators": back_end(),
+    }
 
 
 def main(steps: int, out: Path, configs: list[Path]) -> None:

@@ -1,12 +1,13 @@
 """pycocotools' own matches and numbers, in the form of ours."""
 
 import contextlib
+import copy
 import io
 
 import numpy as np
 from pycocotools.cocoeval import COCOeval
 
-from r3cnn.core.records import METRICS
+from r3cnn.core.records import IOU_PERCENT, METRICS
 from r3cnn.evaluation.bootstrap import Matches
 
 
@@ -19,6 +20,18 @@ def summarised(run: COCOeval) -> dict[str, float | None]:
         name: None if value == -1 else float(value)
         for name, value in zip(METRICS, run.stats, strict=True)
     }
+
+
+def at_iou(run: COCOeval, percent: int) -> float | None:
+    """pycocotools' AP where this IoU threshold is the only one."""
+    alone = COCOeval(run.cocoGt, run.cocoDt, run.params.iouType)
+    alone.params = copy.deepcopy(run.params)
+    alone.params.iouThrs = run.params.iouThrs[[IOU_PERCENT.index(percent)]]
+    with contextlib.redirect_stdout(io.StringIO()):
+        alone.evaluate()
+        alone.accumulate()
+        alone.summarize()
+    return None if alone.stats[0] == -1 else float(alone.stats[0])
 
 
 def matches_of(run: COCOeval) -> list[Matches]:

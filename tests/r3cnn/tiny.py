@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from r3cnn.catalogue.scales import load_scale
 from r3cnn.catalogue.trainings import Training, load_catalogue
-from r3cnn.config.load import load_config
+from r3cnn.config.load import load_config, text_of
 from r3cnn.config.resolve import resolve
 from r3cnn.weights import checkpoint
 from r3cnn.weights.building import build_detector
@@ -213,7 +213,7 @@ def dataset_config(cfg: Config, split: str) -> dict:
 def written(cfg: Config, folder: Path) -> Path:
     """The config as a file, as `resolve` writes it."""
     path = folder / "config.py"
-    path.write_text(cfg.pretty_text, encoding="utf-8")
+    path.write_text(text_of(cfg), encoding="utf-8")
     return path
 
 
@@ -224,3 +224,30 @@ def untrained(id_: str, data: dict, folder: Path) -> tuple[Config, Path]:
     state = shaken(build_detector(cfg, "cpu", seed=0)).state_dict()
     checkpoint.save(weights, {"state_dict": state})
     return cfg, weights
+
+
+def manifest(**changes: object) -> dict:
+    """What training r3_advanced leaves beside its checkpoint, changed."""
+    return {
+        "training": "r3_advanced",
+        "scale": "smoke",
+        "seed": 0,
+        "schedule": "1x",
+        "loops_trained": 3,
+        "config_sha256": "c0ffee",
+        "source_sha256": "50c5",
+        "git_commit": None,
+        "versions": {"torch": "2.13.0"},
+        "device": "CPU",
+        "world_size": 1,
+        "batch": 4,
+        "lr": 0.01,
+        "data": {"root": "data", "classes": 6, "train_images": 8, "train_sha256": "7ab1e"},
+        "iterations": 18,
+        "epochs": 2,
+        "start": "2026-01-01",
+        "end": "2026-01-02",
+        "attempts": [{}],
+        "seconds": 9.4,
+        **changes,
+    }

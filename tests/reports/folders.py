@@ -9,6 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from r3cnn.core.records import AP_AT_IOU, CURVES_AT, TIDE
+
 PRESENT = hashlib.sha256(b"present").hexdigest()
 SOURCES = frozenset({PRESENT})
 FORMER = hashlib.sha256(b"former").hexdigest()
@@ -19,6 +21,7 @@ JPEG = (
     "/2gAIAQEAAD8AVN//2Q=="
 )
 METRICS = ["AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl"]
+RESAMPLED = dict.fromkeys([*METRICS, *AP_AT_IOU])
 
 
 class ResultFolder:
@@ -101,6 +104,10 @@ class ResultFolder:
             "parameters": {"total": 44396336, "trainable": 44170992, "modules": {"neck": 3344384}},
             "checkpoint": {"file_mib": 338.2, "print_mb": 339},
             "speed": {"1": {"images_per_second": 2.34, "images": 16}},
+            "multiply_adds": {
+                str(n): {"total": 200_000_000_000 + n * 50_000_000_000, "modules": {}}
+                for n in range(1, 6)
+            },
             "memory": {"training_gib": 0.96, "how": "peak resident set"},
             "device": "CPU, Some Processor, 2 threads",
             "scale": self.scale,
@@ -150,13 +157,33 @@ class ResultFolder:
     ) -> Path:
         """1,001 resamples of every metric, evenly from centre - spread to centre + spread."""
         values = np.linspace(centre - spread, centre + spread, 1001)
-        names = [f"{task}.{metric}" for task in ("bbox", "segm") for metric in METRICS]
+        names = [f"{task}.{metric}" for task in ("bbox", "segm") for metric in RESAMPLED]
         table = pa.table({"resample": list(range(1, 1002)), **dict.fromkeys(names, values)})
         facts = {"annotations_sha256": "val-checksum", "resampled_images": 16} | facts
         path = self.path / f"scores/{training}/seed{seed}/loops{loops}.bootstrap.parquet"
         path.parent.mkdir(parents=True, exist_ok=True)
         pq.write_table(table.replace_schema_metadata({"r3cnn": json.dumps(facts)}), path)
         return path
+
+    def errors(self, training: str, loops: int, loc: float, dupe: float, /, seed: int = 0) -> Path:
+        """TIDE's gains of boxes; of masks they are twice that. All others gain 0.01; ten errors of each kind."""
+
+        def of_kind(times: int) -> dict[str, Any]:
+            gain = dict.fromkeys(TIDE, 0.01) | {"Loc": loc * times, "Dupe": dupe * times}
+            bins = [[0.5, 0.4, 10]]
+            return {
+                "tide": {"AP50": 0.5, "gain": gain, "count": dict.fromkeys(TIDE, 10)},
+                "classes": [{"AP": 0.3, "AP50": 0.5, "AP75": None}],
+                "precision": {str(iou): [1.0] * 101 for iou in CURVES_AT},
+                "confusion": [[1, 2], [3, 0]],
+                "calibration": {"expected": 0.1, "largest": 0.2, "bins": bins},
+            }
+
+        content = {
+            "training": training, "seed": seed, "loops": loops, "classes": ["disc"], "confusion_score": 0.3,
+            "bbox": of_kind(1), "segm": of_kind(2),
+        }  # fmt: skip
+        return self.write(f"scores/{training}/seed{seed}/loops{loops}.errors.json", content)
 
     def config(self, training: str, text: str, seed: int = 0) -> None:
         self.write(f"trainings/{training}/seed{seed}/config.py", text)

@@ -117,6 +117,21 @@ class Cluster:
             raise RuntimeError(f"{' '.join(command)}: {done.stderr.strip()}")
         return done.stdout.strip()
 
+    @contextlib.contextmanager
+    def outage(self) -> Iterator[None]:
+        """Without Slurm's controller and its accounting, until the block ends."""
+        down = ("slurmctld", "slurmdbd")
+        running = dict(self.daemons)
+        for name in down:
+            _end(running[name])
+        try:
+            yield
+        finally:
+            self.daemons = [daemon for daemon in self.daemons if daemon[0] not in down]
+            _start_accounting(self)
+            _start_controller(self)
+            _wait("the controller", lambda: _succeeds("squeue"))
+
     def sacct(self, *jobs: str) -> str:
         """The accounting's lines of some jobs, every round of a requeued one (-D)."""
         fields = "JobID%-12,State%-20,Start,End,Elapsed,ExitCode,NodeList,QOS%-8,Comment%-40"
@@ -163,8 +178,7 @@ def _start(cluster: Cluster) -> None:
     CONF.symlink_to(d / "slurm.conf")
     _start_munge(cluster)
     _start_database(cluster)
-    _spawn(cluster, "slurmdbd", "slurmdbd", "-D", MYSQL_UNIX_PORT=str(d / "mysql.sock"))
-    _wait("slurmdbd", lambda: _succeeds("sacctmgr", "-n", "list", "cluster"))
+    _start_accounting(cluster)
     for words in (
         "add cluster test",
         "add account lab cluster=test",
@@ -175,7 +189,7 @@ def _start(cluster: Cluster) -> None:
     ):
         # sacctmgr ends with 1 where there was nothing to change
         subprocess.run(["sacctmgr", "-i", *words.split()], capture_output=True, timeout=30)
-    _spawn(cluster, "slurmctld", "slurmctld", "-D")
+    _start_controller(cluster)
     for node in NODES:
         _spawn(cluster, f"slurmd-{node}", "slurmd", "-D", "-N", node)
     _wait("the nodes", lambda: _states() == ["idle"] * len(NODES))
@@ -215,6 +229,16 @@ def _start_munge(cluster: Cluster) -> None:
     _wait("munged", socket.exists)
 
 
+def _start_accounting(cluster: Cluster) -> None:
+    socket = str(cluster.folder / "mysql.sock")
+    _spawn(cluster, "slurmdbd", "slurmdbd", "-D", MYSQL_UNIX_PORT=socket)
+    _wait("slurmdbd", lambda: _succeeds("sacctmgr", "-n", "list", "cluster"))
+
+
+def _start_controller(cluster: Cluster) -> None:
+    _spawn(cluster, "slurmctld", "slurmctld", "-D")
+
+
 def _start_database(cluster: Cluster) -> None:
     d = cluster.folder
     common = ["--no-defaults", "--user=root", f"--datadir={d}/mysql"]
@@ -235,7 +259,7 @@ def _start_database(cluster: Cluster) -> None:
 
 def _spawn(cluster: Cluster, name: str, *command: str, **variables: str) -> None:
     """Start a daemon in a session of its own, so that Ctrl-C at the tests does not end it first."""
-    with open(cluster.folder / f"{name}.out", "wb") as out:
+    with open(cluster.folder / f"{name}.out", "ab") as out:
         process = subprocess.Popen(
             command,
             stdout=out,
@@ -272,14 +296,18 @@ def _stop(cluster: Cluster) -> None:
         with contextlib.suppress(RuntimeError):
             _wait("the last jobs", lambda: not cluster.ask("squeue", "-h", check=False))
     for _, process in reversed(cluster.daemons):
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        _end(process)
     if CONF.is_symlink() and CONF.readlink() == cluster.folder / "slurm.conf":
         CONF.unlink()
+
+
+def _end(process: subprocess.Popen) -> None:
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(20)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 if __name__ == "__main__":

@@ -18,6 +18,8 @@ ROOT = Path(__file__).resolve().parents[2]
 PARTS = ("Snakefile", "environment.yml", "workflow", "experiments", "r3cnn", "reports", "slurm")
 CONFIG = ["--config", "catalogue=own.yaml", "scale=tiny.yaml"]
 SNAKEMAKE = [sys.executable, "-m", "snakemake"]
+# Waits are this much longer on a machine that is slow or has other work.
+PATIENCE = float(os.environ.get("R3CNN_PATIENCE", "1"))
 TRAININGS = ("r3_naive_inc", "long", "longer")
 # What a user would wait for on a real cluster takes less here.
 QUICK = ["--latency-wait", "5", "--slurm-init-seconds-before-status-checks", "2"]
@@ -121,10 +123,33 @@ class Project:
         self.running.append(process)
         return process
 
+    def submit(self, *options: str) -> str:
+        """Start Snakemake as a small job of its own, whose output goes to snakemake.log too; its id."""
+        command = ["sbatch", "--parsable", "--mem=2G", "--output=snakemake.log", "slurm/run.sh"]
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        return subprocess.run(
+            [*command, *options, *CONFIG, *QUICK],
+            cwd=self.root,
+            env={**os.environ, "PATH": path, "OMP_NUM_THREADS": "1"},
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
+        ).stdout.strip()
+
+    def trainers(self) -> list[int]:
+        """The processes that train here."""
+        return [
+            pid
+            for pid in self._processes()
+            if Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[1:4]
+            == [b"-m", b"r3cnn", b"train"]
+        ]
+
     def finish(self, process: subprocess.Popen, seconds: float, code: int = 0) -> None:
         """Wait for a Snakemake, and require its exit code."""
         try:
-            found = process.wait(seconds)
+            found = process.wait(seconds * PATIENCE)
         except subprocess.TimeoutExpired:
             raise AssertionError(f"not done after {seconds} s: {self.log()[-3000:]}") from None
         assert found == code, self.log()[-6000:]
@@ -208,7 +233,7 @@ def result(name: str, training: str) -> str:
 
 def wait_until(ready: Callable[[], object], what: str, seconds: float, every: float = 0.5):
     """The first truthy answer; fails after so many seconds."""
-    end = time.monotonic() + seconds
+    end = time.monotonic() + seconds * PATIENCE
     while not (answer := ready()):
         assert time.monotonic() < end, f"no {what} after {seconds} s"
         time.sleep(every)

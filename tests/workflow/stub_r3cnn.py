@@ -13,7 +13,7 @@ OPTIONS = {
     "train": ["config", "out", "state"],
     "weights": ["config", "source", "sha256", "out"],
     "reuse": ["config", "trained", "out"],
-    "predict": ["config", "checkpoint", "loops", "out"],
+    "predict": ["config", "checkpoint", "loops", "out", "state"],
     "score": ["predictions", "loops", "annotations", "out"],
     "measure": ["training", "catalogue", "config", "checkpoint", "loops", "out"],
 }
@@ -57,8 +57,8 @@ def main() -> None:
             (out / name).write_text("")
     else:
         out.write_text("{}")
-        beside = {"predict": "gallery.json", "score": "bootstrap.parquet"}.get(command)
-        if beside:
+        of_score = ["bootstrap.parquet", "errors.json"]
+        for beside in {"predict": ["gallery.json"], "score": of_score}.get(command, []):
             out.with_name(f"{out.stem}.{beside}").write_text("")
     about = {
         "threads": os.environ["OMP_NUM_THREADS"],

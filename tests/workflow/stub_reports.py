@@ -4,6 +4,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from r3cnn.core.layout import REPORT_CHARTS
+
 OPTIONS = {
     "tables": ["tables", "only", "results", "out"],
     "figure2": ["results", "out"],
@@ -40,6 +42,7 @@ def main() -> None:
         "html": ["index.html", "plotly.min.js", "results.parquet"],
     }
     names["html"] += [f"other.{suffix}" for suffix in ("csv", "md", "tex")]
+    names["html"] += [f"{chart}.{suffix}" for chart in REPORT_CHARTS for suffix in ("svg", "csv")]
     if command == "tables":
         names["tables"] = [f"{options.only}.{suffix}" for suffix in ("csv", "md", "tex")]
     for name in names[command]:

@@ -277,6 +277,7 @@ def test_the_chain_of_bases(tmp_path):
     assert config_chain(naive) == [naive]
     assert config_chain(naive.with_name("r3_advanced.py")) == [
         naive.with_name("r3_advanced.py"),
+        naive.with_name("r3_mask_iou.py"),
         naive,
     ]
     (tmp_path / "deep").mkdir()

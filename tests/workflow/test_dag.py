@@ -113,6 +113,12 @@ def test_the_controls_stand_beside_the_paper(fresh):
     assert "r3_flow_off" not in {id_ for id_, _ in plan.trainings["train"]}
 
 
+def test_heads_between_naive_and_htc_stand_beside_the_paper(fresh):
+    plan = fresh.plan("--config", "catalogue=experiments/heads.yaml")
+    counts = {name: plan.counts[name] for name in ("train", "predict", "score", "heads")}
+    assert counts == {"train": 31, "predict": 31, "score": 35, "heads": 1}
+
+
 def test_another_evaluation_waits_for_the_training_that_it_is_of(fresh):
     line = "  again: {model: r3_naive, iou: [0.5, 0.6], options: {a.b: 1}, trained_as: mine}\n"
     (fresh.root / "own.yaml").write_text(OWN + line)
@@ -157,7 +163,7 @@ def unknown_scale_key(tree):
 
 
 def broken_model(tree):
-    tree.edit("experiments/models/r3_advanced.py", "./r3_naive.py", "./r3_naif.py")
+    tree.edit("experiments/models/r3_advanced.py", "./r3_mask_iou.py", "./r3_mask_you.py")
 
 
 @pytest.mark.parametrize(
@@ -181,7 +187,7 @@ def broken_model(tree):
         (None, "catalogue=no.yaml", "no.yaml: cannot read this file: No such file"),
         (unknown_model, "catalogue=own.yaml", "own.yaml: trainings.mine.model: unknown model"),
         (unknown_scale_key, "results=r", "experiments/scales/smoke.yaml: seed: unknown key;"),
-        (broken_model, "results=r", "r3_advanced.py: _base_: no file './r3_naif.py'"),
+        (broken_model, "results=r", "r3_advanced.py: _base_: no file './r3_mask_you.py'"),
         (
             table_without_evaluation,
             "scale=smoke",
@@ -233,7 +239,7 @@ def test_every_job_logs_and_names_its_environment():
     }
     for name in jobs:
         assert " log:" in rules[name], name
-        assert "> {log} 2>&1" in rules[name], name
+        assert "> {log:q} 2>&1" in rules[name], name
         folder = ROOT / "workflow" / "rules"
         environment = re.search(r'conda:\s+"(.+)"', rules[name])[1]
         assert (folder / environment).resolve() == ROOT / "environment.yml", name

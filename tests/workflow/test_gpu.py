@@ -66,6 +66,51 @@ def test_the_exit_code_is_the_commands(tmp_path):
     assert job.returncode == 85
 
 
+def lock_folder(tmp_path: Path) -> Path:
+    return tmp_path / f"r3cnn-gpus-{os.getuid()}"
+
+
+@pytest.mark.parametrize("fault", ["link at the lock", "link at the folder", "a file", "no lock"])
+def test_what_a_name_in_a_folder_of_everybodys_leads_to_is_left_alone(tmp_path, fault):
+    precious, folder = tmp_path / "precious", lock_folder(tmp_path)
+    precious.write_text("precious")
+    if fault == "link at the lock":
+        folder.mkdir()
+        (folder / "0").symlink_to(precious)
+    elif fault == "link at the folder":
+        (tmp_path / "elsewhere").mkdir()
+        folder.symlink_to(tmp_path / "elsewhere")
+    elif fault == "a file":
+        folder.write_text("a file")
+    else:
+        (folder / "0").mkdir(parents=True)
+    _, error = start(tmp_path, "0", "true").communicate(timeout=20)
+    assert error.splitlines()[-1].startswith(f"error: {folder}"), error
+    assert precious.read_text() == "precious"
+    assert not list(tmp_path.glob("elsewhere/*"))
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root gives files away")
+def test_a_folder_of_another_user_is_refused(tmp_path):
+    folder = lock_folder(tmp_path)
+    folder.mkdir()
+    os.chown(folder, 12345, 12345)
+    job = start(tmp_path, "0", "true")
+    _, error = job.communicate(timeout=20)
+    assert job.returncode == 1
+    assert error.startswith(f"error: {folder}: found a link or another user's")
+
+
+def test_a_lock_keeps_what_is_in_it_and_a_device_may_have_slashes(tmp_path):
+    folder = lock_folder(tmp_path)
+    folder.mkdir()
+    (folder / "MIG-1_2_0").write_text("kept")
+    job = start(tmp_path, "MIG-1/2/0", "sh", "-c", "echo $CUDA_VISIBLE_DEVICES")
+    assert job.communicate(timeout=20)[0] == "MIG-1/2/0\n"
+    assert (folder / "MIG-1_2_0").read_text() == "kept"
+    assert folder.stat().st_mode & 0o777 == 0o700
+
+
 @pytest.mark.parametrize("gpus", ["", None])
 def test_a_machine_without_gpus_gets_one_line(tmp_path, gpus, monkeypatch):
     monkeypatch.setenv("PATH", "/usr/bin:/bin")

@@ -57,3 +57,34 @@ def test_one_process_a_node(tmp_path, gpus, gres):
     assert found["train:gres"] == gres
     assert found["train:launch"].endswith(f"on_slurm.sh 2 1 4 {gpus}'")
     assert found["train:tasks_per_node"] == "2", "the plugin refuses fewer"
+
+
+def test_an_outage_of_two_hours_is_survived(tmp_path):
+    found = profile(tmp_path)
+    attempts, rate = (
+        float(found[name]) for name in ("slurm-status-attempts", "max-status-checks-per-second")
+    )
+    assert attempts / rate >= 7200
+
+
+@pytest.mark.parametrize(("cpus", "each"), [(1, 1), (4, 2), (9, 4)])
+def test_one_task_gets_the_cpus_of_the_two_that_are_asked_for(tmp_path, cpus, each):
+    found = profile(tmp_path, cpus=cpus)
+    for rule in ("predict", "measure"):
+        assert (found[rule], found[f"{rule}:tasks_per_node"]) == (str(each), "2")
+        assert found[f"{rule}:launch"] == f"'bash workflow/scripts/on_slurm.sh 1 1 {2 * each} 1'"
+
+
+def test_what_runs_on_one_task_hears_of_its_time_limit(tmp_path):
+    found = profile(tmp_path)
+    for rule in ("predict", "measure", "score"):
+        assert "--signal=USR1@" in found[f"{rule}:slurm_extra"]
+        assert (found[f"{rule}:mpi"], found[f"{rule}:nodes"]) == ("srun", "1")
+
+
+def test_a_prediction_on_several_gpus(tmp_path):
+    found = profile(tmp_path, predict_gpus=4)
+    assert found["predict:launch"] == "'bash workflow/scripts/on_slurm.sh 1 4 4 4'"
+    assert (found["predict:tasks_per_node"], found["predict:gres"]) == ("4", "'gpu:4'")
+    assert (found["predict"], found["predict:mem_mb"]) == ("4", "64000")
+    assert (found["measure:gres"], found["measure:tasks_per_node"]) == ("'gpu:1'", "2")

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -11,40 +12,40 @@ from pathlib import Path
 
 from r3cnn.catalogue import load_catalogue, load_scale
 from r3cnn.core.errors import UserError
+from r3cnn.core.files import write_json
+from r3cnn.core.layout import REPORT_CHARTS, RunFolder
 from r3cnn.core.schema import choice, read_checked, shown
 from r3cnn.core.settings import require_one, texts
 from snakemake.logging import logger
 
 # The rules say `python`: the one that runs Snakemake, even where its environment is not activated.
-os.environ.update(PATH=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
+os.environ.update(
+    PATH=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
+    PYTHONUTF8="1",  # names and texts are UTF-8, whatever the login says
+)
 
 TABLES_SCHEMA = Path(workflow.basedir, "reports", "schemas", "tables.schema.yaml")
 
 # Keys of --config that have a new name; the old one works until version 0.3.
 RENAMED = {"trunk": "backbone"}
 
+# Keys of --config that are paths, or may be.
+PATHS = ("scale", "data", "catalogue", "backbone", "results")
+
 # Slurm knows no total of cores.
 ALL_CORES = workflow.resource_settings.cores or 8
-
-
-def wait_for_live_jobs():
-    """What an earlier Snakemake left on Slurm must end before the DAG is built, or it would run twice."""
-    locked = any(Path(".snakemake", "locks").glob("*"))  # then Snakemake itself refuses to run
-    planned = workflow.output_settings.dryrun or not workflow.is_main_process
-    if shutil.which("squeue") and not locked and not planned:
-        script = Path(workflow.basedir, "workflow", "scripts", "wait_for_jobs.sh")
-        subprocess.run(["bash", script], check=True)
 
 
 def read_settings():
     """The keys of --config, with their defaults."""
     defaults = {
-        "scale": "smoke",
+        "scale": "quick",
         "data": None,
         "catalogue": None,
         "backbone": None,
         "results": "results",
         "seeds": None,
+        "container": None,
     }
     require_one(sys.argv)
     typed = texts(config, workflow.config_settings.config_args)
@@ -54,7 +55,28 @@ def read_settings():
         if key in RENAMED and workflow.is_main_process:
             logger.warning(f"--config {key} is now called {RENAMED[key]}; {key} goes with 0.3")
     given = {RENAMED.get(key, key): value for key, value in typed.items() if value is not None}
+    for key in PATHS:
+        require_path(key, given.get(key, ""))
     return defaults | given
+
+
+def require_path(key, path):
+    """Raise UserError for a path that Snakemake cannot carry: it reads braces and <> as names of its own."""
+    if found := re.search(r"[{}<>\x00-\x1f\x7f]", path):
+        raise UserError(
+            f"--config {key}: found {path!r}; Snakemake cannot carry {found[0]!r}, choose a path without it"
+        )
+
+
+def refuse_paths_of_cluster():
+    """Stop where a value would not reach the jobs of a cluster whole: two shells read it on its way."""
+    for key in PATHS if not workflow.local_exec else ():
+        value = SETTINGS[key] or ""
+        if found := re.search(r"[$`\\]", repr(value)):
+            sys.exit(
+                f"error: --config {key}: found {value!r}; {found[0]!r} does not reach the jobs of a cluster "
+                "(nor do an apostrophe and a quotation mark together), choose a path without it"
+            )
 
 
 def chosen_scale():
@@ -104,7 +126,7 @@ def backbone_weights():
 def refuse_results_of_other_data():
     """Stop where the results' folder was made from another data folder."""
     check = Path(RESULTS, "data.json")
-    root = json.loads(check.read_text())["root"] if check.is_file() else DATA
+    root = json.loads(check.read_text(encoding="utf-8"))["root"] if check.is_file() else DATA
     if Path(root).resolve() != Path(DATA).resolve():
         raise UserError(
             f"{check}: root: these are results of {root}, not of {DATA}; "
@@ -166,7 +188,6 @@ def require_evaluation(where, id, loops):
         )
 
 
-wait_for_live_jobs()
 try:
     SETTINGS = read_settings()
     SCALE = chosen_scale()
@@ -205,6 +226,17 @@ def annotation_sizes():
     """Bytes of a given folder's annotations: a changed file is noticed, a copied folder is not."""
     files = [] if GENERATED else sorted(Path(DATA, "annotations").glob("instances_*2017.json"))
     return {file.name: file.stat().st_size for file in files}
+
+
+def write_settings():
+    """For the commands that the report shows. Neither input nor parameter of a rule, as claims.json is."""
+    given = {key: value for key, value in SETTINGS.items() if value is not None}
+    given |= {key: shown(Path(given[key])) for key in PATHS if key in given}
+    try:
+        path = RunFolder(Path(RESULTS)).settings
+        write_json(path, given | {"trainings": list(CATALOGUE.trainings)})
+    except UserError as error:
+        sys.exit(f"error: {error}")
 
 
 def training_of(wildcards):
@@ -246,7 +278,7 @@ def results_of(evaluations):
     files = [f"<results>/measurements/{id}.json" for id in ids]
     for seed in SCALE.seeds:
         files += [f"<results>/trainings/{id}/seed{seed}/manifest.json" for id in ids]
-        for kind in ("json", "bootstrap.parquet"):
+        for kind in ("json", "bootstrap.parquet", "errors.json"):
             files += [f"<results>/scores/{id}/seed{seed}/loops{n}.{kind}" for id, n in evaluations]
     return files
 
@@ -255,3 +287,10 @@ def table_files(*names):
     """The file of tables, and the published numbers beside it that some tables show."""
     published = [TABLES[name]["published"] for name in names if "published" in TABLES[name]]
     return [shown(file) for file in (*reversed(TABLE_FILES), *published)]
+
+
+def register_claims():
+    """Neither input nor parameter of a rule: an edited claim trains nothing, and the report says so."""
+    command = ["-m", "reports", "register", "--claims", CLAIMS, "--results", RESULTS]
+    if subprocess.run([sys.executable, *command], stdout=subprocess.DEVNULL).returncode:
+        sys.exit(1)

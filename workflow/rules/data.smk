@@ -17,13 +17,13 @@ if GENERATED:
         conda:
             "../../environment.yml"
         params:
-            scale=shown(SCALE.path),
+            scale=lambda wildcards: shown(SCALE.path),
             shapes=SCALE.data["shapes"],
             folder=subpath(output.train, ancestor=2),
         message:
             "Generate images"
         shell:
-            "python -m r3cnn data shapes --scale {params.scale} --out {params.folder} > {log} 2>&1"
+            "python -m r3cnn data shapes --scale {params.scale:q} --out {params.folder:q} > {log:q} 2>&1"
 
 
 rule check:
@@ -43,4 +43,4 @@ rule check:
     message:
         "Check the data in {params.data}"
     shell:
-        "python -m r3cnn data check --data {params.data:q} --out {output} > {log} 2>&1"
+        "python -m r3cnn data check --data {params.data:q} --out {output:q} > {log:q} 2>&1"

@@ -27,5 +27,5 @@ rule measure:
         "Measure {wildcards.id}"
     shell:
         "{resources.launch} python -m r3cnn measure --training {wildcards.id} --catalogue {params.catalogue:q}"
-        " --config {input.config} --checkpoint {input.checkpoint} --loops {params.loops}"
-        "{params.beside} --out {output} > {log} 2>&1"
+        " --config {input.config:q} --checkpoint {input.checkpoint:q} --loops {params.loops}"
+        "{params.beside} --out {output:q} > {log:q} 2>&1"

@@ -1,4 +1,5 @@
-# One prediction job a training, which holds every L_e asked for.
+# One prediction job a training, which holds every L_e asked for. The state, the images that it has so far, is not
+# declared: Snakemake would delete it before a prediction that was stopped runs again.
 #   in:  <results>/trainings/{id}/seed{seed}/{config.py,checkpoint.pth}
 #   out: <results>/predictions/{id}/seed{seed}.{parquet,gallery.json}
 
@@ -20,8 +21,9 @@ rule predict:
         launch="",  # what stands before the command; the profile for GPUs sets it
     params:
         loops=loops_of,
+        state=f"{RESULTS}/state/{{id}}/seed{{seed}}.predictions",
     message:
         "Predict with {wildcards.id}, seed {wildcards.seed}, L_e = {params.loops}"
     shell:
-        "{resources.launch} python -m r3cnn predict --config {input.config} --checkpoint {input.checkpoint}"
-        " --loops {params.loops} --out {output.predictions} > {log} 2>&1"
+        "{resources.launch} python -m r3cnn predict --config {input.config:q} --checkpoint {input.checkpoint:q}"
+        " --loops {params.loops} --out {output.predictions:q} --state {params.state:q} > {log:q} 2>&1"

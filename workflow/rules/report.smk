@@ -2,20 +2,11 @@
 #   in:  <results>/{scores,measurements,trainings}, the file of tables with the published numbers
 #   out: <results>/report/{index.html,plotly.min.js,table1.{csv,md,tex},...,other.{csv,md,tex},
 #                          figure2.{svg,pdf,png},claims.csv,results.parquet}
-import shlex
-
 # Commands that the report shows must name a catalogue of the user's own.
 OWN = SETTINGS["catalogue"]
 OWN_CATALOGUE = f"--catalogue {shlex.quote(OWN)}" if OWN else ""
 CLAIMS = shown(Path(workflow.basedir, "reports", "claims.yaml"))
-TABLES_OPTION = f"--tables {shown(CATALOGUE.tables)}" if TABLES else "--no-tables"
-
-
-# Neither input nor parameter of a rule: an edited claim trains nothing, and the report says that it was edited.
-onstart:
-    command = ["-m", "reports", "register", "--claims", CLAIMS, "--results", RESULTS]
-    if subprocess.run([sys.executable, *command], stdout=subprocess.DEVNULL).returncode:
-        sys.exit(1)
+TABLES_OPTION = f"--tables {shlex.quote(shown(CATALOGUE.tables))}" if TABLES else "--no-tables"
 
 
 for name, table in TABLES.items():
@@ -32,6 +23,7 @@ for name, table in TABLES.items():
             f"<logs>/report/{name}.log",
         benchmark:
             f"<benchmarks>/report/{name}.tsv"
+        localrule: True
         conda:
             "../../environment.yml"
         params:
@@ -41,13 +33,14 @@ for name, table in TABLES.items():
         message:
             "Write {params.table}"
         shell:
-            "python -m reports tables --tables {input.tables[0]} --only {params.table}"
-            " --results {params.results} --out {params.out} > {log} 2>&1"
+            "python -m reports tables --tables {input.tables[0]:q} --only {params.table}"
+            " --results {params.results:q} --out {params.out:q} > {log:q} 2>&1"
 
 
 rule tables:
     input:
         expand("<results>/report/{table}.csv", table=TABLES),
+    localrule: True
 
 
 if FIGURE2:
@@ -65,6 +58,7 @@ if FIGURE2:
             "<logs>/report/figure2.log",
         benchmark:
             "<benchmarks>/report/figure2.tsv"
+        localrule: True
         conda:
             "../../environment.yml"
         params:
@@ -73,7 +67,7 @@ if FIGURE2:
         message:
             "Draw figure2"
         shell:
-            "python -m reports figure2 --results {params.results} --out {params.out} > {log} 2>&1"
+            "python -m reports figure2 --results {params.results:q} --out {params.out:q} > {log:q} 2>&1"
 
 
 # The claims are about the rows of the tables and the bars of the figure.
@@ -94,6 +88,7 @@ rule claims:
         "<logs>/report/claims.log",
     benchmark:
         "<benchmarks>/report/claims.tsv"
+    localrule: True
     conda:
         "../../environment.yml"
     params:
@@ -103,8 +98,8 @@ rule claims:
     message:
         "Judge the paper's claims"
     shell:
-        "python -m reports claims {params.tables} --claims {input.claims}"
-        " --results {params.results} --out {params.out} > {log} 2>&1"
+        "python -m reports claims {params.tables} --claims {input.claims:q}"
+        " --results {params.results:q} --out {params.out:q} > {log:q} 2>&1"
 
 
 rule report:
@@ -125,11 +120,16 @@ rule report:
         "<results>/report/plotly.min.js",
         "<results>/report/results.parquet",
         multiext("<results>/report/other", ".csv", ".md", ".tex"),
-        expand("<results>/report/{chart}.{suffix}", chart=CHARTS, suffix=["svg", "csv"]),
+        expand(
+            "<results>/report/{chart}.{suffix}",
+            chart=[*CHARTS, *REPORT_CHARTS],
+            suffix=["svg", "csv"],
+        ),
     log:
         "<logs>/report/html.log",
     benchmark:
         "<benchmarks>/report/html.tsv"
+    localrule: True
     conda:
         "../../environment.yml"
     params:
@@ -140,5 +140,5 @@ rule report:
     message:
         "Write the report"
     shell:
-        "python -m reports html {params.tables} --claims {input.claims} {params.catalogue}"
-        " --results {params.results} --out {params.out} > {log} 2>&1"
+        "python -m reports html {params.tables} --claims {input.claims:q} {params.catalogue}"
+        " --results {params.results:q} --out {params.out:q} > {log:q} 2>&1"

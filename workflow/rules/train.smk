@@ -15,20 +15,21 @@ rule resolve:
         "<logs>/resolve/{id}.seed{seed}.log",
     benchmark:
         "<benchmarks>/resolve/{id}.seed{seed}.tsv"
+    localrule: True
     conda:
         "../../environment.yml"
     params:
         catalogue=catalogue_of,
         training=training_of,
-        scale=shown(SCALE.path),
+        scale=lambda wildcards: shown(SCALE.path),
         sizes=scale_of,
-        backbone=f"--backbone {BACKBONE}" if BACKBONE else "",
+        backbone=lambda wildcards: f"--backbone {shlex.quote(BACKBONE)}" if BACKBONE else "",
     message:
         "Resolve the config of {wildcards.id}, seed {wildcards.seed}"
     shell:
         "python -m r3cnn resolve --training {wildcards.id} --catalogue {params.catalogue:q}"
-        " --scale {params.scale:q} --seed {wildcards.seed} --data {input.data} {params.backbone}"
-        " --out {output} > {log} 2>&1"
+        " --scale {params.scale:q} --seed {wildcards.seed} --data {input.data:q} {params.backbone}"
+        " --out {output:q} > {log:q} 2>&1"
 
 
 GIVEN = [id for id, training in CATALOGUE.trainings.items() if training.weights]
@@ -62,8 +63,8 @@ rule train:
         "Train {wildcards.id}, seed {wildcards.seed}"
     shell:
         # exec: the training is Snakemake's own child, not that of a shell between them, and ends with it
-        "exec {resources.launch} python -m r3cnn train --config {input.config} --out {params.out}"
-        " --state {params.state} > {log} 2>&1"
+        "exec {resources.launch} python -m r3cnn train --config {input.config:q} --out {params.out:q}"
+        " --state {params.state:q} > {log:q} 2>&1"
 
 
 if GIVEN:
@@ -97,8 +98,8 @@ if GIVEN:
         message:
             "Take the weights of {wildcards.id} from {params.source}"
         shell:
-            "python -m r3cnn weights --config {input.config} --source {params.source:q}"
-            " --sha256 {params.sha256} --out {params.out} > {log} 2>&1"
+            "python -m r3cnn weights --config {input.config:q} --source {params.source:q}"
+            " --sha256 {params.sha256} --out {params.out:q} > {log:q} 2>&1"
 
 
 if REUSED:
@@ -131,5 +132,5 @@ if REUSED:
         message:
             "Take the weights of {wildcards.id} from {params.trained}"
         shell:
-            "python -m r3cnn reuse --config {input.config} --trained {params.trained}"
-            " --out {params.out} > {log} 2>&1"
+            "python -m r3cnn reuse --config {input.config:q} --trained {params.trained:q}"
+            " --out {params.out:q} > {log:q} 2>&1"

@@ -3,9 +3,15 @@
 # lock and drops it when COMMAND ends, however it ends. CUDA_VISIBLE_DEVICES, if set, names the GPUs to choose
 # from.
 # Usage: on_gpu.sh COMMAND...
-set -u
+set -uf
 locks=${XDG_RUNTIME_DIR:-/tmp}/r3cnn-gpus-$(id -u)
-mkdir -p "$locks"
+
+# /tmp is everybody's: a folder or a link that somebody else put there is not to be written through.
+mkdir -p -m 700 "$locks"
+if [ -L "$locks" ] || ! [ -d "$locks" ] || ! [ -O "$locks" ] || ! chmod 700 "$locks"; then
+    echo "error: $locks: found a link or another user's, expected a folder of your own; remove it, or set XDG_RUNTIME_DIR" >&2
+    exit 1
+fi
 
 if [ -n "${CUDA_VISIBLE_DEVICES+set}" ]; then
     gpus=${CUDA_VISIBLE_DEVICES//,/ }
@@ -19,7 +25,12 @@ fi
 
 while true; do
     for gpu in $gpus; do
-        exec {lock}>"$locks/$gpu"
+        file=$locks/${gpu//\//_} # old names of MIG devices hold slashes
+        # For append: whatever the name leads to keeps its content.
+        if [ -L "$file" ] || ! exec {lock}>>"$file"; then
+            echo "error: $file: expected a lock that can be written, and no link; remove it" >&2
+            exit 1
+        fi
         if flock --nonblock "$lock"; then
             export CUDA_VISIBLE_DEVICES=$gpu
             exec "$@"

@@ -1,5 +1,6 @@
 """The generated data set: textured shapes in the layout of COCO 2017."""
 
+import json
 import logging
 import os
 import shutil
@@ -96,13 +97,41 @@ def _refuse(key: str, value: object, expected: str) -> NoReturn:
 
 
 def _require_replaceable(folder: Path) -> None:
-    """Refuse to replace a folder with files that this module did not write."""
-    foreign = folder.is_file() or any(not path.is_dir() for path in folder.rglob("*"))
-    if foreign and not (folder / PARAMETERS).exists():
-        raise UserError(
-            f"{folder}: holds files but no {PARAMETERS} of a generated data set, expected an "
-            "empty or missing folder; name another one, or remove it first"
-        )
+    """Refuse to replace a folder with files that this module did not write, or to lose a file of that name."""
+    if folder.is_file():
+        raise UserError(f"{folder}: a file, expected an empty or missing folder; name another one")
+    own = _written_by(folder)
+    foreign = sorted(
+        path for path in folder.rglob("*")
+        if (path.is_symlink() or not path.is_dir()) and path not in own
+    )  # fmt: skip
+    if not foreign:
+        return
+    what = f"{foreign[0]} is no file of it" if own else f"no {PARAMETERS} of one"
+    raise UserError(
+        f"{folder}: holds files that no generated data set has ({len(foreign)}: {what}), expected an empty or "
+        "missing folder, or an earlier generated set alone; name another one, or move the files away first"
+    )
+
+
+def _written_by(folder: Path) -> set[Path]:
+    """The files of the generated set whose parameters lie in a folder; none where they are no such."""
+    marker = folder / PARAMETERS
+    try:
+        parameters = json.loads(marker.read_text(encoding="utf-8"))
+        counts = {split: parameters[split] for split in SPLITS}
+        _require_ranges({"objects": (1, 6), **parameters})
+    except (OSError, ValueError, KeyError, TypeError, UserError):
+        return set()
+    files = {marker, *(annotation_file(folder, split) for split in SPLITS)}
+    for split, count in counts.items():
+        first, images = FIRST_IMAGE_ID[split], image_folder(folder, split)
+        files |= {images / _image_name(id_) for id_ in range(first, first + count)}
+    return files
+
+
+def _image_name(image_id: int) -> str:
+    return f"{image_id:012d}.png"
 
 
 def _move_into_place(partial: Path, folder: Path) -> None:
@@ -152,7 +181,7 @@ def _draw(split: str, index: int, parameters: dict) -> scene.Scene:
 def _image_record(image_id: int, parameters: dict) -> dict:
     return {
         "id": image_id,
-        "file_name": f"{image_id:012d}.png",
+        "file_name": _image_name(image_id),
         "width": parameters["width"],
         "height": parameters["height"],
         "license": 1,

@@ -12,12 +12,13 @@
     made.append(...children);
     return made;
   }
+  const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const plain = (text) => String(text).replace(/&/g, "&amp;").replace(/</g, "&lt;");
   const layout = (more) => ({
-    font: { family: "system-ui, sans-serif", size: 13, color: "#1b1f24" },
+    font: { family: "system-ui, sans-serif", size: 13, color: colour("--ink") },
     margin: { l: 60, r: 10, t: 40, b: 45 }, height: 360, bargap: 0.06,
     legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0 },
-    paper_bgcolor: "#fff", plot_bgcolor: "#fff", ...more,
+    paper_bgcolor: colour("--page"), plot_bgcolor: colour("--page"), ...more,
   });
   // The library's own buttons would offer to send the data to a server.
   const CONFIG = { responsive: true, displaylogo: false, plotlyServerURL: "", modeBarButtons: [["toImage", "resetScale2d"]] };
@@ -36,7 +37,11 @@
     }
     return list;
   }
-  const command = (text) => element("code", { class: "command" }, text);
+  function command(text) {
+    const copy = element("button", { type: "button", class: "copy" }, "Copy");
+    copy.addEventListener("click", () => navigator.clipboard.writeText(text).then(() => { copy.textContent = "Copied"; }, () => { copy.textContent = "Select and copy"; }));
+    return element("p", {}, element("code", { class: "command" }, text), " ", copy);
+  }
   function folded(title, text, open) {
     const part = element("details", open ? { open: "" } : {}, element("summary", {}, title));
     part.append(element("pre", {}, text));
@@ -44,7 +49,10 @@
   }
   function filesOf(files) {
     const list = element("ul", { class: "paths" });
-    for (const [name, bytes] of files) list.append(element("li", {}, element("code", {}, name), ` ${bytes.toLocaleString("en")} bytes`));
+    for (const [name, bytes] of files) {
+      const path = name.split("/").map(encodeURIComponent).join("/");
+      list.append(element("li", {}, element("a", { href: `../${path}` }, name), ` ${bytes.toLocaleString("en")} bytes`));
+    }
     return list;
   }
 
@@ -88,15 +96,16 @@
     const next = cell.nextElementSibling;
     const before = cell.previousElementSibling;
     const compared = next && next.classList.contains("difference");
+    const published = before.classList.contains("paper");
     byId("drawer-heading").textContent = `${row.label}: ${heading.replace("_", " ")}`;
     content.replaceChildren(listOf([
       ["Ours", [button.textContent, ...texts].join("; ")],
-      ["The paper's", compared ? before.textContent : ""], ["Difference", compared ? next.textContent : ""],
+      ["The paper's", published ? before.textContent : ""], ["Difference", compared ? next.textContent : ""],
       ["Training", row.training], ["Evaluation loops", row.loops], ["Value", key],
     ]));
     const seeds = [...new Set([...Object.keys(training.seeds), ...Object.keys(evaluation.seeds)])];
     const run = !button.parentElement.classList.contains("absent");
-    content.append(element("h3", {}, run ? "Makes this number again, beside the present results" : "Runs what is missing"), command(run ? commands.again : commands.run));
+    content.append(element("h3", {}, run ? "Recompute this number in a separate folder" : "Run what is missing"), command(run ? commands.again : commands.run));
     if (kind === "measurement" && training.measurement) {
       const m = training.measurement;
       content.append(element("h3", {}, "Measured"), listOf([
@@ -108,6 +117,46 @@
     for (const seed of seeds) content.append(seedPart(training, seed, evaluation.seeds[seed]));
     byId("drawer").showModal();
     byId("drawer").scrollTop = 0;
+    history.replaceState(null, "", `#${addressOf(button)}`);
+  }
+
+  // An address of its own for each cell, to send to somebody.
+  function addressOf(button) {
+    const row = button.closest("tr").dataset;
+    return `cell=${[button.closest("section").id, row.training, row.loops, button.dataset.key].map(encodeURIComponent).join("/")}`;
+  }
+  function openAddressed() {
+    if (!location.hash.startsWith("#cell=")) return;
+    const button = [...document.querySelectorAll("button.open")].find((one) => `#${addressOf(one)}` === location.hash);
+    if (button) { button.scrollIntoView({ block: "center" }); openDrawer(button); }
+  }
+  byId("drawer").addEventListener("close", () => history.replaceState(null, "", location.pathname + location.search));
+
+  // One tab stop a table; the arrow keys go from number to number.
+  for (const table of document.querySelectorAll("section.results table")) {
+    const lines = [...table.querySelectorAll("tbody tr")].map((row) => [...row.querySelectorAll("button.open")]).filter((line) => line.length);
+    const every = lines.flat();
+    every.forEach((button, number) => { button.tabIndex = number ? -1 : 0; });
+    table.addEventListener("keydown", (event) => {
+      const down = lines.findIndex((line) => line.includes(event.target));
+      const steps = { ArrowRight: [0, 1], ArrowLeft: [0, -1], ArrowDown: [1, 0], ArrowUp: [-1, 0] }[event.key];
+      if (down < 0 || !steps) return;
+      const across = lines[down].indexOf(event.target) + steps[1];
+      const to = (lines[down + steps[0]] || [])[across];
+      event.preventDefault();
+      if (!to) return;
+      every.forEach((button) => { button.tabIndex = button === to ? 0 : -1; });
+      to.focus();
+    });
+  }
+
+  // A shade at the right of what can be scrolled on.
+  function shade(part) {
+    part.classList.toggle("more", part.scrollLeft + part.clientWidth < part.scrollWidth - 1);
+  }
+  for (const part of document.querySelectorAll(".scroll")) {
+    part.addEventListener("scroll", () => shade(part));
+    new ResizeObserver(() => shade(part)).observe(part);
   }
   document.addEventListener("click", (event) => {
     const button = event.target.closest("button.open");
@@ -180,7 +229,7 @@
       layout: layout({
         barmode: "stack", showlegend: true, title: { text: plain(`${id}, ${epoch}`), font: { size: 14 }, x: 0.01, y: 0.99, yanchor: "top" }, margin: { l: 60, r: 10, t: 64, b: 45 },
         xaxis: { title: { text: "IoU with the best object" }, range: [Math.max(choice.from, 0) - 0.005, 1.005] },
-        yaxis: { title: { text: total === 1 ? "count" : "share (%)" } },
+        yaxis: { title: { text: byId("iou-unit").value === "share" ? "share (%)" : "count" } },
         annotations: counts ? [] : [{ text: "not recorded: this model samples once, before the refinement", showarrow: false, xref: "paper", yref: "paper", x: 0.5, y: 0.5 }],
       }),
     };
@@ -255,7 +304,10 @@
   function drawCurves() {
     const quantity = byId("curve-quantity").value;
     const traces = [];
-    trained.filter((id, number) => byId(`curve-of-${number}`).checked).forEach((id, number) => {
+    const empty = [];
+    trained.forEach((id, number) => {  // a training keeps its colour whatever else is ticked
+      if (!byId(`curve-of-${number}`).checked) return;
+      const before = traces.length;
       Object.entries(data.curves[id]).forEach(([seed, of], which) => {
         const line = { color: COLOURS[number % COLOURS.length], dash: DASHES[(Math.floor(number / COLOURS.length) + which) % DASHES.length] };
         const add = (x, y, more) => traces.push({ type: "scatter", mode: more ? "lines+markers" : "lines", name: `${plain(`${id}, seed ${seed}`)}${more || ""}`, legendgroup: plain(id), showlegend: which === 0, x, y, line });
@@ -263,7 +315,9 @@
           for (const [loops, points] of Object.entries(of.validation)) add(points.x, points[quantity], `, L<sub>e</sub> = ${plain(loops)}`);
         } else if (of.y[quantity]) add(of.x, of.y[quantity]);
       });
+      if (traces.length === before) empty.push(id);
     });
+    byId("curve-empty").textContent = empty.length ? `Not recorded: ${empty.join(", ")}.` : "";
     Plotly.react(byId("curve-chart"), traces, layout({
       height: 420, showlegend: true, margin: { l: 60, r: 10, t: 20, b: 45 }, legend: { orientation: "h", y: -0.25, yanchor: "top" },
       xaxis: { title: { text: "epoch", standoff: 10 } },
@@ -298,4 +352,8 @@
     const box = byId(`show-${part}`);
     if (box) box.addEventListener("change", () => byId("pictures").classList.toggle(`no-${part}`, !box.checked));
   }
+  for (const figure of document.querySelectorAll(".views figure")) {
+    figure.querySelector("svg").addEventListener("click", () => figure.classList.toggle("large"));
+  }
+  openAddressed();
 })();

@@ -2,15 +2,18 @@
 
 import json
 import subprocess
+import types
+from pathlib import Path
 
 import pytest
 import torch
 from click.testing import CliRunner
 
-from r3cnn.bench import advanced, nested, rows, scoring, table, timing, train_step
+from r3cnn.bench import advanced, nested, operators, rows, scoring, table, timing, train_step
 from r3cnn.bench.models import Images, Step, config, sample_fewer
 from r3cnn.cli.main import main
 from r3cnn.core.errors import UserError
+from r3cnn.ops import plain
 
 
 @pytest.fixture(scope="module")
@@ -201,6 +204,34 @@ def test_rows_of_training(images, monkeypatch):
         row["counting_seconds"] / row["times"]["uncounted"]["seconds"][0]
     )
     assert sound(advanced.train(1, images, "smoke"))
+
+
+def test_a_row_of_the_operators(images, monkeypatch):
+    """Two implementations in turn, whatever is compiled here; mmcv keeps the one that it had."""
+    other = types.SimpleNamespace(**vars(plain))
+    users, ran = operators._users(), []
+    for module, name in ((plain, "plain"), (other, "other")):
+        compute = module.roi_align_forward
+        watched = lambda *g, c=compute, n=name, **k: ran.append(n) or c(*g, **k)  # noqa: E731
+        monkeypatch.setattr(module, "roi_align_forward", watched)
+    before = [user.ext_module for user in users]
+    row = operators.compare("mask_1x", other, "other", 1.1, 1, images, "smoke")
+    assert sound(row)
+    assert list(dict.fromkeys(ran)) == ["plain", "other"]
+    assert ran.count("plain") == ran.count("other")
+    assert [user.ext_module for user in users] == before
+
+
+def test_a_row_without_what_it_compares_is_left_out(tmp_path, monkeypatch):
+    """The other rows are measured, and the file's earlier row of that name stays."""
+    monkeypatch.setattr(operators, "is_compiled", lambda: False)
+    monkeypatch.setitem(rows.ROWS, "score", lambda: {"what": "x", "against": "y", "ratio": 0.25})
+    out = str(tmp_path / "bench.json")
+    done = CliRunner().invoke(main, ["bench", "operators-dcn", "score", "--out", out])
+    assert done.exit_code == 0
+    assert "operators-dcn        left out: no compiled operators" in done.output
+    assert "OPS=compiled make setup" in done.output
+    assert set(json.loads(Path(out).read_text())["rows"]) == {"score"}
 
 
 def test_both_ways_of_counting_count_the_same():

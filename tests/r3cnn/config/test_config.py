@@ -1,13 +1,16 @@
 """A catalogue entry and a scale make one complete config that says everything and loads again."""
 
 import itertools
+import json
 import re
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from mmengine.config import Config
 
 from r3cnn.catalogue.scales import load_scale
+from r3cnn.cli.main import main
 from r3cnn.config.load import load_config
 from r3cnn.config.resolve import require_loops, resolve
 from r3cnn.core.errors import UserError
@@ -60,6 +63,28 @@ def reload_cases():
     quick = {"mask_1x", "r3_naive_inc", "htc_gcnet", "r3l_groie", "r3l_dcn"}
     slow = [() if id_ in quick and scale == "smoke" else pytest.mark.slow for id_, scale in EVERY]
     return [pytest.param(*case, marks=marks) for case, marks in zip(EVERY, slow, strict=True)]
+
+
+BRACES = (
+    "{{ fileDirname }}",
+    "{{fileBasename}}",
+    "{{ _base_.model }}",
+    "{{$HOME:x}}",
+    "{{{ x }}}",
+    "\\{{",
+)
+
+
+def test_names_in_double_braces_read_back_as_they_are(shapes, tmp_path):
+    """mmengine fills in what it finds there, in the file that `resolve` writes."""
+    data = tmp_path / "data.json"
+    data.write_text(json.dumps(shapes | {"classes": BRACES}), encoding="utf-8")
+    out = tmp_path / "config.py"
+    words = ["resolve", "--training", "mask_1x", "--scale", "smoke", "--data", str(data)]
+    done = CliRunner().invoke(main, [*words, "--out", str(out)])
+    assert done.exit_code == 0, done.output
+    for cfg in (load_config(out), Config.fromfile(out)):
+        assert tuple(cfg.train_dataloader.dataset.metainfo.classes) == BRACES
 
 
 @pytest.mark.parametrize(("id_", "scale"), reload_cases())

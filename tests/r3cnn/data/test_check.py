@@ -1,16 +1,18 @@
 import hashlib
 import json
-import logging
 import os
 import shutil
+import unicodedata
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from r3cnn.core.errors import UserError
 from r3cnn.data import SPLITS, annotation_file, image_folder
 from r3cnn.data.check import check
 from r3cnn.data.synthetic.shapes import generate
+from tests.r3cnn.data.test_headers import huge_png
 
 SHARED = Path(os.environ.get("R3CNN_SHARED", Path(__file__).parents[3].parent / "shared"))
 PARAMETERS = {"train": 8, "val": 2, "width": 96, "height": 64, "classes": 3, "seed": 0}
@@ -57,6 +59,9 @@ def test_a_sound_folder(sound):
         content = load(sound, split)
         crowds = sum(one["iscrowd"] for one in content["annotations"])
         with_objects = {one["image_id"] for one in content["annotations"] if not one["iscrowd"]}
+        annotated = {one["image_id"] for one in content["annotations"]}
+        every = {one["id"] for one in content["images"]}
+        bare = every - annotated if split == "train" else set()
         file = annotation_file(sound, split)
         assert result["splits"][split] == {
             "annotations": str(file),
@@ -64,13 +69,98 @@ def test_a_sound_folder(sound):
             "images": str(image_folder(sound, split)),
             "image_count": PARAMETERS[split],
             "image_bytes": sum(p.stat().st_size for p in image_folder(sound, split).iterdir()),
+            "annotation_count": len(content["annotations"]),
             "object_count": len(content["annotations"]) - crowds,
             "crowd_count": crowds,
             "images_without_objects": PARAMETERS[split] - len(with_objects),
-            "dropped_no_area": 0,
+            "left_out": {"they are without any annotation": len(bare)} if bare else {},
+            "warnings": result["splits"][split]["warnings"],
+            **({"trained_images": len(annotated)} if split == "train" else {}),
         }
+        assert len(result["splits"][split]["warnings"]) == bool(bare)
     assert result["splits"]["train"]["crowd_count"] > 0
     assert result["splits"]["train"]["images_without_objects"] > 0
+
+
+def renamed(folder: Path, change) -> None:
+    """Change the file_name of each training image: `change` gives the name in the file, and on disk."""
+    content = load(folder, "train")
+    for image in content["images"]:
+        old = image_folder(folder, "train") / image["file_name"]
+        image["file_name"], there = change(image["file_name"])
+        new = image_folder(folder, "train") / there
+        new.parent.mkdir(parents=True, exist_ok=True)
+        old.rename(new)
+    save(folder, "train", content)
+
+
+FOUND = {
+    "sub folders": lambda name: (f"cam 1/{name}",) * 2,
+    "deeper": lambda name: (f"a/b/{name}",) * 2,
+    "a dot": lambda name: (f"./{name}", name),
+    "up and down": lambda name: (f"../train2017/{name}", name),
+    "umlauts": lambda name: (f"größe {name}",) * 2,
+}
+
+
+@pytest.mark.parametrize("case", FOUND)
+def test_what_mmdet_would_find_is_found(sound, folder, case):
+    renamed(folder, FOUND[case])
+    found, expected = (check(one)["splits"]["train"] for one in (folder, sound))
+    assert found["image_bytes"] == expected["image_bytes"]
+    assert found["image_count"] == expected["image_count"]
+
+
+def nfd(name: str) -> str:
+    return unicodedata.normalize("NFD", name)
+
+
+# What the annotations say, what is on disk, and what the message names.
+LOOKALIKES = {
+    "NFD on disk": (lambda n: (f"größe {n}", nfd(f"größe {n}")), "another Unicode form (NFD"),
+    "NFC on disk": (lambda n: (nfd(f"größe {n}"), f"größe {n}"), "another Unicode form (NFC"),
+    "capitals": (lambda n: (n.replace(".png", ".PNG"), n), "upper and lower case only"),
+    "both": (lambda n: (f"GRÖSSE{n}", nfd(f"grösse{n}")), "upper and lower case only"),
+    "in a sub folder": (lambda n: (f"a/É{n}", nfd(f"a/É{n}")), "another Unicode form"),
+    "codes": (lambda n: (f"my%20{n}", f"my {n}"), "without %-codes"),
+    "a folder that is not there": (lambda n: (f"images/1/{n}", n), "without images/1/"),
+    "backslashes": (lambda n: (f"a\\{n}", f"a/{n}"), "with / between folders"),
+}
+
+
+@pytest.mark.parametrize("case", LOOKALIKES)
+def test_a_name_that_looks_like_one_on_disk_is_said_so(folder, case):
+    change, words = LOOKALIKES[case]
+    renamed(folder, change)
+    message = complaint(folder)
+    assert "8 of 8 images of instances_train2017.json missing" in message
+    assert words in message
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_sizes_before_turning_are_named_before_anything_is_trained(folder, kind):
+    for image in load(folder, "train")["images"]:
+        path = image_folder(folder, "train") / image["file_name"]
+        exif = Image.Exif()
+        exif[0x0112] = 6
+        with Image.open(path) as picture:
+            picture.save(path, kind, exif=exif)
+    message = complaint(folder)
+    assert "000000000001.png: 64 x 96 pixels found, expected the annotation's 96 x 64" in message
+    assert "EXIF orientation (6)" in message
+
+
+def test_a_picture_of_another_size_or_too_many_pixels_is_named(folder):
+    first, second = (
+        image_folder(folder, split) / load(folder, split)["images"][1]["file_name"]
+        for split in SPLITS
+    )
+    Image.new("RGB", (30, 20)).save(second)
+    assert f"{second.name}: 30 x 20 pixels found, expected the annotation's 96" in complaint(folder)
+    first.write_bytes(huge_png(33_000))
+    message = complaint(folder)
+    assert f"{first.name}: 33000 x 33000 pixels found" in message
+    assert "make it smaller" in message
 
 
 @pytest.mark.skipif(not (SHARED / "coco-tiny").is_dir(), reason="no coco-tiny")
@@ -91,23 +181,6 @@ def test_info_licenses_and_unlisted_images_are_not_needed(folder):
     before = check(folder)["splits"]["val"]["image_bytes"]
     (folder / "val2017" / "unlisted.png").write_bytes(b"more")
     assert check(folder)["splits"]["val"]["image_bytes"] == before
-
-
-@pytest.mark.parametrize(("width", "height"), [(0, 10), (10, 0), (-1, 10)])
-def test_boxes_of_no_area_are_counted_and_logged(folder, caplog, width, height):
-    before = check(folder)["splits"]["train"]
-    content = load(folder, "train")
-    flat = next(one for one in content["annotations"] if not one["iscrowd"])
-    flat["bbox"][2:] = [width, height]
-    flat["segmentation"] = []
-    save(folder, "train", content)
-    with caplog.at_level(logging.WARNING):
-        after = check(folder)["splits"]["train"]
-    assert after["dropped_no_area"] == 1
-    assert after["object_count"] == before["object_count"] - 1
-    (record,) = caplog.records
-    assert "1 annotations whose box has no area" in record.getMessage()
-    assert str(flat["id"]) in record.getMessage()
 
 
 # Each: what is done to the folder, then what the message must name.
@@ -172,6 +245,13 @@ def test_files_that_are_no_annotations(folder, case):
     message = complaint(folder)
     assert message.startswith(str(file))
     assert all(part in message for part in parts), message
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"images": [' + "1" * 5000 + "]}"])
+def test_json_that_python_cannot_read(folder, text):
+    annotation_file(folder, "train").write_text(text)
+    message = complaint(folder)
+    assert message.startswith(f"{annotation_file(folder, 'train')}: JSON that cannot be read (")
 
 
 @pytest.mark.parametrize("key", ["images", "annotations", "categories"])
@@ -301,6 +381,42 @@ CONTENT = {
     "RLE of broken counts": (
         annotation(segmentation={"size": [64, 96], "counts": [-1, 5]}),
         ["annotation 100: segmentation: an RLE found whose counts are no list of whole numbers"],
+    ),
+    "RLE of bytes as text": (
+        annotation(segmentation={"size": [64, 96], "counts": "b'PP6'"}),
+        ["annotation 100: segmentation: an RLE whose counts are no run lengths", "correct"],
+    ),
+    "compressed RLE cut": (
+        annotation(segmentation={"size": [64, 96], "counts": "PP"}),
+        ["annotation 100: segmentation: an RLE found whose counts are cut off", "correct"],
+    ),
+    "compressed RLE of another size": (
+        annotation(segmentation={"size": [64, 96], "counts": "PP7"}),
+        ["annotation 100: segmentation: an RLE of 7168 pixels found, expected 6144"],
+    ),
+    "a point far away": (
+        annotation(segmentation=[[1, 1, 2e8, 3e8, 5, 5]]),
+        ["annotation 100: segmentation: a point at 200000000.0, 300000000.0 found", "correct"],
+    ),
+    "box far away": (annotation(bbox=[1, 2, 1e30, 4]), ["annotation 100: bbox [1, 2, 1e+30, 4]"]),
+    "area of 400 digits": (annotation(area=10**400), ["annotation 100: area 1000000000"]),
+    "image id of 65 bits": (
+        entry("images", id=2**63),
+        [f"image: id {2**63} found, expected one that 64 bits hold", "renumber it"],
+    ),
+    "category id of 65 bits": (
+        entry("categories", id=-(2**63) - 1),
+        [f"category: id {-(2**63) - 1} found, expected one that 64 bits hold"],
+    ),
+    "annotation id of 65 bits": (annotation(id=2**63), [f"annotation: id {2**63} found"]),
+    "image id of a fraction": (entry("images", id=1.0), ["image: id 1.0 found, expected a whole"]),
+    "half a character": (
+        entry("categories", name="a\ud800"),
+        ["category 1: name 'a\\ud800' found, expected text"],
+    ),
+    "image of more pixels than C counts": (
+        entry("images", width=2**16, height=2**16),
+        ["image 1: 65536 x 65536 found", "pixels at most", "true size"],
     ),
     "segmentation of text": (
         annotation(segmentation="none"),

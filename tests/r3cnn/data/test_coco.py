@@ -183,7 +183,9 @@ def archives(server: Server, shapes: dict, monkeypatch: pytest.MonkeyPatch) -> t
                 if source.is_file() and name.startswith(archive.members):
                     file.write(source, name)
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        found.append(dataclasses.replace(archive, size=path.stat().st_size, sha256=digest))
+        found.append(
+            dataclasses.replace(archive, size=path.stat().st_size, sha256=digest, unpacked=1)
+        )
     monkeypatch.setattr(coco, "ARCHIVES", tuple(found))
     return tuple(found)
 
@@ -196,6 +198,14 @@ def test_coco_is_fetched_unpacked_and_checked(server, archives, shapes, tmp_path
             assert found["splits"][split][key] == shapes["splits"][split][key]
     names = {path.name for path in (tmp_path / "coco").iterdir()}
     assert names == {"annotations", "train2017", "val2017"}, "no zip and nothing half unpacked"
+
+
+def test_a_zip_that_the_user_put_there_stays(server, archives, tmp_path):
+    (tmp_path / "coco").mkdir()
+    shutil.copy(server.folder / archives[1].path, tmp_path / "coco")
+    coco.fetch(tmp_path / "coco", server.address)
+    assert [path.name for path in (tmp_path / "coco").glob("*.zip")] == ["val2017.zip"]
+    assert "/zips/val2017.zip" not in [path for path, _ in server.requests]
 
 
 def test_what_is_there_is_used_as_it_is(server, archives, tmp_path):
@@ -242,6 +252,45 @@ def test_a_disk_that_is_too_small(server, archives, tmp_path, monkeypatch):
     with pytest.raises(UserError, match=r"0.0 GB free on its disk, expected"):
         coco.fetch(tmp_path / "coco", server.address)
     assert server.requests == []
+
+
+GB = 10**9
+NEEDED = {  # mirror: GB that are asked for, of zips of 1, 2 and 20 GB, unpacked 2, 2 and 20
+    "a folder": (False, 24),
+    "a folder, zips kept": (True, 24),
+    "http://mirror": (False, 44),
+    "http://mirror, zips kept": (True, 47),
+    "http://mirror, a part of the last is there": (False, 37),
+    "http://mirror, only the first is missing": (False, 3),
+}
+
+
+@pytest.mark.parametrize("case", NEEDED)
+def test_the_space_that_is_asked_for_is_what_will_be_written(tmp_path, monkeypatch, case):
+    """A mirror's folder keeps its zips; a zip that is fetched is removed before the next one comes."""
+    sizes = zip(coco.ARCHIVES, (1, 2, 20), (2, 2, 20), strict=True)
+    made = [dataclasses.replace(a, size=s * GB, unpacked=u * GB) for a, s, u in sizes]
+    folder = tmp_path / "coco"
+    folder.mkdir()
+    if "part" in case:
+        with open(folder / "train2017.zip.part", "wb") as file:
+            file.truncate(7 * GB)
+    if "only" in case:
+        (folder / "val2017").mkdir()
+        (folder / "train2017").mkdir()
+    monkeypatch.setattr(coco, "ARCHIVES", tuple(made))
+    keep, needed = NEEDED[case]
+    mirror = "http://mirror" if "http" in case else str(tmp_path)
+    for free, expected in ((needed * GB - 1, f"expected {needed}.0 GB"), (needed * GB, "mirror")):
+        usage = shutil.disk_usage(tmp_path)._replace(free=free)
+        monkeypatch.setattr(shutil, "disk_usage", lambda _, usage=usage: usage)
+        monkeypatch.setattr(coco, "download", stops)
+        with pytest.raises(UserError, match=expected):
+            coco.fetch(folder, mirror, keep)
+
+
+def stops(wanted, path):
+    raise UserError(f"the mirror was asked for {wanted.address}")
 
 
 def test_an_image_that_is_missing_is_found_by_the_check(server, archives, tmp_path):

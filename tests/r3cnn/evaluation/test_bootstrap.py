@@ -14,7 +14,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 import r3cnn.evaluation.bootstrap as bootstrap
-from r3cnn.core.records import METRICS
+from r3cnn.core.records import AP_AT_IOU, METRICS, RESAMPLED
 from r3cnn.evaluation.bootstrap import Matches, draw, resampled_metrics, write_resamples
 from r3cnn.evaluation.score import score
 from tests.r3cnn.reference import matches_of, summarised
@@ -129,7 +129,7 @@ def test_parts_that_fit_in_memory_give_the_same(monkeypatch: pytest.MonkeyPatch)
     whole = resampled_metrics(matches_of(run), draw(12, 50))
     monkeypatch.setattr(bootstrap, "CELLS_AT_ONCE", 60)
     parts = resampled_metrics(matches_of(run), draw(12, 50))
-    for name in METRICS:
+    for name in RESAMPLED:
         np.testing.assert_array_equal(whole[name], parts[name])
 
 
@@ -171,7 +171,8 @@ def test_score_writes_the_resamples_beside_the_score(tmp_path) -> None:
     score(tmp_path / "p.parquet", 3, tmp_path / "val.json", tmp_path / "loops3.json")
     written = pq.read_table(tmp_path / "loops3.bootstrap.parquet")
     assert written.num_rows == 1000
-    names = [f"{kind}.{name}" for kind in ("bbox", "segm") for name in METRICS]
+    names = [f"{kind}.{name}" for kind in ("bbox", "segm") for name in RESAMPLED]
+    assert {*METRICS, *AP_AT_IOU} <= set(RESAMPLED)
     assert written.column_names == ["resample", *names]
     said = json.loads(written.schema.metadata[b"r3cnn"])
     assert said["resampled_images"] == 12

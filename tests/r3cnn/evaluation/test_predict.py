@@ -3,6 +3,10 @@
 import copy
 import json
 import logging
+import os
+import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +17,11 @@ from pycocotools import mask as rle
 
 from r3cnn.core.errors import UserError
 from r3cnn.core.files import sha256_of
+from r3cnn.core.layout import gallery_of
 from r3cnn.core.progress import Progress
 from r3cnn.data.loading import build_dataset, collate
 from r3cnn.evaluation.predict import predict, predict_batch
-from r3cnn.evaluation.predictions import SCHEMA
+from r3cnn.evaluation.predictions import SCHEMA, encoded, runs_on_device
 from r3cnn.evaluation.score import score
 from r3cnn.weights import checkpoint
 from r3cnn.weights.loading import load_detector
@@ -219,3 +224,76 @@ def test_no_validation_annotations(looped, tmp_path):
     cfg.test_dataloader.dataset.ann_file = str(tmp_path / "none.json")
     with pytest.raises(UserError, match=r"none\.json: no such annotation file"):
         predict(cfg, weights, [1], tmp_path / "p.parquet")
+
+
+@pytest.fixture
+def images_one_by_one(monkeypatch):
+    """Parts of one image, and the number of images that are predicted."""
+    from r3cnn.evaluation import parts
+    from r3cnn.evaluation import predict as module
+
+    monkeypatch.setattr(parts, "IMAGES_A_PART", 1)
+    counted, real = [], module.predict_batch
+    monkeypatch.setattr(module, "predict_batch", lambda *args: counted.append(args) or real(*args))
+    return counted
+
+
+def test_a_prediction_that_was_stopped_goes_on_from_its_images(
+    looped, rows, predicted, images_one_by_one, tmp_path
+):
+    cfg, weights = looped
+    out, state = tmp_path / "p.parquet", tmp_path / "state"
+    answers = iter([False, False, False, True])
+    assert not predict(cfg, weights, LOOPS, out, state, lambda: next(answers))
+    assert not out.exists()
+    assert len(images_one_by_one) == 3
+    assert predict(cfg, weights, LOOPS, out, state)
+    assert len(images_one_by_one) == 4
+    assert pq.read_table(out).to_pylist() == rows
+    assert list(state.iterdir()) == []  # what was joined is gone
+    both = [json.loads(gallery_of(path).read_text()) for path in (out, predicted)]
+    assert both[0]["pictures"] == both[1]["pictures"]
+
+
+def test_images_of_other_weights_are_not_taken(looped, images_one_by_one, tmp_path):
+    cfg, weights = looped
+    answers = iter([False, False, True])
+    assert not predict(cfg, weights, [1], tmp_path / "p", tmp_path / "state", lambda: next(answers))
+    other = torch.load(weights)
+    torch.save({**other, "step": 0}, tmp_path / "other.pth")
+    assert predict(cfg, tmp_path / "other.pth", [1], tmp_path / "p", tmp_path / "state")
+    assert len(images_one_by_one) == 2 + 4
+
+
+@pytest.mark.slow
+def test_two_processes_give_the_same_rows_in_the_same_order(looped, rows, tmp_path):
+    cfg, weights = looped
+    (tmp_path / "config.py").write_text(cfg.pretty_text)
+    script = (
+        "import sys; from r3cnn.evaluation import parts; parts.IMAGES_A_PART = 1; "
+        "from r3cnn.cli.main import main; main(sys.argv[1:])"
+    )
+    command = [sys.executable, "-c", script, "predict", "--config", str(tmp_path / "config.py")]
+    command += ["--checkpoint", str(weights), "--loops", "3", "1", "--launcher", "pytorch"]
+    command += ["--out", str(tmp_path / "p.parquet"), "--state", str(tmp_path / "state")]
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    group = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    processes = [
+        subprocess.Popen(command, env=os.environ | group | {"RANK": rank, "LOCAL_RANK": rank})
+        for rank in "01"
+    ]
+    assert [process.wait(300) for process in processes] == [0, 0]
+    assert pq.read_table(tmp_path / "p.parquet").to_pylist() == rows
+
+
+@pytest.mark.parametrize("shape", [(5, 7, 9), (3, 1, 4), (2, 480, 33), (0, 3, 4)])
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+def test_run_lengths_found_on_a_device_are_pycocotools(shape, share):
+    """On a GPU the runs are found there; here the same way on the CPU."""
+    masks = torch.rand(shape, generator=torch.Generator().manual_seed(0)) < share
+    expected = rle.encode(np.asfortranarray(masks.numpy().transpose(1, 2, 0), dtype=np.uint8))
+    assert encoded(masks) == expected
+    if len(masks):
+        assert runs_on_device(masks.transpose(1, 2)) == expected

@@ -15,9 +15,11 @@ from pycocotools.cocoeval import COCOeval
 
 from r3cnn.core.errors import UserError
 from r3cnn.core.files import sha256_of
-from r3cnn.core.records import METRICS
+from r3cnn.core.records import BY_BOX_AREA, IOU_PERCENT, SCORED
+from r3cnn.evaluation import score as score_module
 from r3cnn.evaluation.predictions import SCHEMA
 from r3cnn.evaluation.score import score
+from tests.r3cnn.reference import at_iou, summarised
 
 FACTS = {"training": "r3_naive_inc", "seed": 0, "loops": [1, 3], "source_sha256": "0" * 64}
 
@@ -69,6 +71,15 @@ def write(path: Path, rows: list[dict], **facts: object) -> Path:
 
 def pycocotools(truth: COCO, rows: list[dict], kind: str) -> list[float]:
     """The twelve numbers by loadRes, with the values as the file stores them, in 32 bits."""
+    run = evaluated(truth, rows, kind)
+    with contextlib.redirect_stdout(io.StringIO()):
+        run.accumulate()
+        run.summarize()
+    return list(run.stats)
+
+
+def evaluated(truth: COCO, rows: list[dict], kind: str, box_areas: bool = False) -> COCOeval:
+    """box_areas: masks as large as their boxes, which is what mmdet 2.3 made of segm results."""
     results = []
     for row in rows:
         one = {"image_id": row["image_id"], "category_id": row["category_id"]}
@@ -81,11 +92,13 @@ def pycocotools(truth: COCO, rows: list[dict], kind: str) -> list[float]:
             one["score"] = float(np.float32(row["mask_score"]))
         results.append(one)
     with contextlib.redirect_stdout(io.StringIO()):
-        run = COCOeval(truth, truth.loadRes(results), kind)
+        found = truth.loadRes(results)
+        for one, row in zip(found.dataset["annotations"], rows, strict=True):
+            if box_areas:
+                one["area"] = float(np.float32(row["width"])) * float(np.float32(row["height"]))
+        run = COCOeval(truth, found, kind)
         run.evaluate()
-        run.accumulate()
-        run.summarize()
-    return list(run.stats)
+    return run
 
 
 def result(path: Path, loops: int, annotations: Path) -> dict:
@@ -101,12 +114,80 @@ def test_all_metrics_are_pycocotools_own(annotations, tmp_path):
     assert (found["training"], found["loops"], found["seed"]) == ("r3_naive_inc", 3, 0)
     assert found["images"] == 4
     for kind in ("bbox", "segm"):
-        assert tuple(found[kind]) == METRICS
-        expected = pycocotools(truth, rows, kind)
-        values = [-1 if value is None else value for value in found[kind].values()]
-        assert values == pytest.approx(expected, abs=1e-12)
+        assert tuple(found[kind]) == SCORED[kind]
+        run = evaluated(truth, rows, kind)
+        expected = summarised(run) | {
+            f"AP{percent}": at_iou(run, percent) for percent in IOU_PERCENT
+        }
+        assert len(expected) == 20
+        for name, value in expected.items():
+            assert found[kind][name] == pytest.approx(value, abs=1e-12), name
         assert 0.05 < found[kind]["AP"] < 0.95
     assert found["bbox"] != found["segm"]
+
+
+def test_masks_by_the_area_of_their_boxes(tmp_path):
+    """A false detection is small by its mask and of medium size by its box: it counts in one column alone."""
+    objects = [(10, 10, 60, 20), (10, 60, 60, 20), (10, 100, 80, 60)]
+    found = [(10, 10, 60, 20), (100, 10, 60, 20), (10, 60, 56, 18), (10, 100, 75, 55)]
+    path, rows = thin_scene(tmp_path, objects, found)
+    scored = result(write(tmp_path / "p.parquet", rows), 3, path)["segm"]
+    truth = loaded(path)
+    expected = summarised(evaluated(truth, rows, "segm", box_areas=True))
+    for name, by_box in BY_BOX_AREA.items():
+        assert scored[by_box] == pytest.approx(expected[name], abs=1e-12)
+    assert scored["APs"] == pytest.approx(summarised(evaluated(truth, rows, "segm"))["APs"])
+    assert scored["APs"] < scored["APs_box_area"]
+    checked = result(write(tmp_path / "p.parquet", rows, scale="paper"), 3, path)["segm"]
+    assert checked == scored  # pycocotools computed them too
+
+
+def thin_scene(folder: Path, objects: list, found: list) -> tuple[Path, list[dict]]:
+    """Annotations and detections whose masks are the upper left triangles of their boxes, best score first."""
+
+    def triangle(x: int, y: int, width: int, height: int) -> dict:
+        corner = [x, y, x + width, y, x, y + height]
+        return rle.merge(rle.frPyObjects([corner], 200, 200))
+
+    annotations = []
+    for i, box in enumerate(objects, 1):
+        code = triangle(*box)
+        text = {"size": code["size"], "counts": code["counts"].decode()}
+        annotations.append(
+            {"id": i, "image_id": 1, "category_id": 1, "bbox": list(box), "iscrowd": 0,
+             "area": float(rle.area(code)), "segmentation": text}
+        )  # fmt: skip
+    content = {
+        "images": [{"id": 1, "width": 200, "height": 200, "file_name": "1.png"}],
+        "categories": [{"id": 1, "name": "thing"}],
+        "annotations": annotations,
+    }
+    path = folder / "thin.json"
+    path.write_text(json.dumps(content))
+    rows = []
+    for i, box in enumerate(found):
+        code = triangle(*box)
+        rows.append(
+            {"loops": 3, "image_id": 1, "category_id": 1, "score": 0.9 - i / 10,
+             "mask_score": 0.9 - i / 10, **dict(zip(("x", "y", "width", "height"), map(float, box), strict=True)),
+             "mask_height": 200, "mask_width": 200, "mask_counts": code["counts"]}
+        )  # fmt: skip
+    return path, rows
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_masks_by_the_area_of_their_boxes_in_random_scenes(seed, annotations, tmp_path):
+    """Detections whose boxes are of other sizes than their masks."""
+    truth = loaded(annotations)
+    rows, noise = imperfect(truth), np.random.default_rng(seed)
+    for row in rows:
+        scale = noise.choice([0.3, 1, 3])
+        row["width"], row["height"] = row["width"] * scale, row["height"] * scale
+    scored = result(write(tmp_path / "p.parquet", rows, scale="paper"), 3, annotations)["segm"]
+    expected = summarised(evaluated(truth, rows, "segm", box_areas=True))
+    for name, by_box in BY_BOX_AREA.items():
+        assert scored[by_box] == pytest.approx(expected[name], abs=1e-12)
+    assert any(scored[name] != scored[by_box] for name, by_box in BY_BOX_AREA.items())
 
 
 def test_only_the_loops_asked_for_are_scored(annotations, tmp_path):
@@ -173,6 +254,69 @@ def test_it_carries_the_predictions_facts(annotations, tmp_path):
     provenance = result(path, 3, annotations)["provenance"]
     assert provenance["checkpoint_sha256"] == "abc"
     assert provenance["annotations_sha256"] == sha256_of(annotations)
+
+
+# ------------------------------------------------------------ what pycocotools never reads, and ids
+
+FIELDS = {
+    "images": {"date_captured": 0, "license": None, "flickr_url": [1], "coco_url": {}, "extra": 1e400},
+    "annotations": {"attributes": "none", "score": "high", "keypoints": 3, "ignore": "yes",
+                    "num_keypoints": None, "lhrs": []},
+    "categories": {"supercategory": None, "skeleton": 1, "keypoints": "none", "color": 3},
+    "info": {"year": "unknown", "version": 1.0, "contributor": None},
+    "licenses": {"id": "none", "name": 3},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("section", FIELDS)
+def test_fields_that_the_metric_does_not_need(annotations, tmp_path, section):
+    content = json.loads(annotations.read_text())
+    if section == "info":
+        content["info"] = 7
+    elif section == "licenses":
+        content["licenses"] = FIELDS[section]
+    else:
+        for one in content[section]:
+            one.update(FIELDS[section])
+    path = tmp_path / "val.json"
+    path.write_text(json.dumps(content))
+    rows = imperfect(loaded(annotations))
+    one = result(write(tmp_path / "p.parquet", rows), 3, path)
+    other = result(tmp_path / "p.parquet", 3, annotations)
+    assert (one["bbox"], one["segm"]) == (other["bbox"], other["segm"])
+
+
+IDS = {
+    "large": lambda id_: 2**62 + id_,
+    "the largest": lambda id_: 2**63 - 1000 + id_ % 1000,
+    "negative": lambda id_: id_ - 3,
+    "the smallest": lambda id_: -(2**63) + id_,
+    "in another order": lambda id_: 10**6 - id_,
+}
+
+
+@pytest.mark.parametrize("kind", IDS)
+def test_ids_are_carried_exactly(annotations, tmp_path, kind):
+    """float64 cannot tell the large ones apart; the ids of annotations stay above 0."""
+    new = IDS[kind]
+    content = json.loads(annotations.read_text())
+    rows = imperfect(loaded(annotations))
+    for section, key in (("images", "image_id"), ("categories", "category_id")):
+        for one in content[section]:
+            one["id"] = new(one["id"])
+        for one in [*content["annotations"], *rows]:
+            one[key] = new(one[key])
+    if new(1) > 2**53:
+        for one in content["annotations"]:
+            one["id"] = new(one["id"])
+    path = tmp_path / "val.json"
+    path.write_text(json.dumps(content))
+    found = result(write(tmp_path / "p.parquet", rows), 3, path)
+    truth = loaded(path)
+    for task in ("bbox", "segm"):
+        values = [-1 if value is None else value for value in found[task].values()]
+        assert values == pytest.approx(pycocotools(truth, rows, task), abs=1e-12)
+        assert found[task]["AP"] > 0.05
 
 
 # -------------------------------------------------------------------------- what is refused
@@ -254,14 +398,76 @@ def test_annotations_that_are_no_annotations(tmp_path, content, cause):
     assert cause in message
 
 
-@pytest.mark.parametrize(
-    ("column", "name"), [("image_id", "images"), ("category_id", "categories")]
-)
-def test_detections_of_what_the_annotations_do_not_hold(annotations, tmp_path, column, name):
-    rows = imperfect(loaded(annotations))
-    rows[3] = {**rows[3], column: 987654}
-    path = write(tmp_path / "p.parquet", rows)
-    with pytest.raises(
-        UserError, match=rf"p.parquet: {column}: 987654 \(1 in all\) is not among the {name}"
-    ):
+def test_at_scale_paper_pycocotools_scores_some_of_the_images_and_the_file_says_how_many(
+    annotations, tmp_path, monkeypatch
+):
+    path = write(tmp_path / "p.parquet", imperfect(loaded(annotations)), scale="paper")
+    assert result(path, 3, annotations)["provenance"]["pycocotools_images"] == 4
+    monkeypatch.setattr(score_module, "CHECKED_IMAGES", 2)
+    seen, real = [], score_module.pycocotools_metrics
+    monkeypatch.setattr(
+        score_module,
+        "pycocotools_metrics",
+        lambda *part, **more: seen.append(part) or real(*part, **more),
+    )
+    found = result(path, 3, annotations)
+    assert found["provenance"]["pycocotools_images"] == 2
+    ids = sorted(one["id"] for one in json.loads(annotations.read_text())["images"])
+    for content, table, _ in seen:
+        assert [one["id"] for one in content["images"]] == ids[::2]
+        assert set(table["image_id"].to_pylist()) == set(ids[::2])
+        assert {one["image_id"] for one in content["annotations"]} == set(ids[::2])
+    monkeypatch.setattr(
+        score_module,
+        "pycocotools_metrics",
+        lambda *part, **more: real(*part, **more) | {"AP": 0.123},
+    )
+    with pytest.raises(UserError, match=r"pycocotools 0\.123"):
         result(path, 3, annotations)
+
+
+@pytest.mark.parametrize(("key", "value"), [("image_id", 77), ("category_id", 2**62)])
+def test_detections_of_other_data(annotations, tmp_path, key, value):
+    rows = imperfect(loaded(annotations))
+    rows[0][key] = value
+    path = write(tmp_path / "p.parquet", rows)
+    message = refused(path, annotations)
+    assert message.startswith(f"{path}: {key} {value} found, expected those of {annotations}; ")
+    assert message.endswith("predict again")
+
+
+@pytest.mark.parametrize(
+    ("change", "part"),
+    [
+        ({"mask_counts": b"PP"}, "counts are cut off"),
+        ({"mask_counts": b"0"}, "an RLE of 0 pixels found"),
+        ({"mask_height": 3}, "pixels found, expected"),
+        ({"mask_height": 160, "mask_width": 128}, "an RLE of size [160, 128] found, expected [128, 160]"),
+    ],
+)  # fmt: skip
+def test_masks_that_pycocotools_would_never_end_with(annotations, tmp_path, change, part):
+    rows = imperfect(loaded(annotations))
+    rows[0].update(change)
+    path = write(tmp_path / "p.parquet", rows)
+    message = refused(path, annotations)
+    assert message.startswith(f"{path}: a mask in image {rows[0]['image_id']}: ")
+    assert part in message
+
+
+@pytest.mark.parametrize(
+    ("spoil", "part"),
+    [
+        (lambda one: one.update(image_id=77), "image_id 77 found"),
+        (lambda one: one.update(segmentation={"size": [128, 160], "counts": "PP"}), "cut off"),
+        (lambda one: one.update(segmentation=[[1, 1, 2e8, 3e8, 5, 5]]), "a point at 200000000.0"),
+        (lambda one: one.update(segmentation=[]), "no polygon found"),
+    ],
+)
+def test_annotations_that_were_not_checked(annotations, tmp_path, spoil, part):
+    content = json.loads(annotations.read_text())
+    spoil(content["annotations"][0])
+    path = tmp_path / "val.json"
+    path.write_text(json.dumps(content))
+    message = refused(write(tmp_path / "p.parquet", []), path)
+    assert message.startswith(f"{path}: annotation {content['annotations'][0]['id']}: ")
+    assert part in message

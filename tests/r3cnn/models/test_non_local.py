@@ -57,7 +57,7 @@ def test_all_four_projections_are_seven_by_seven_and_half_as_wide():
 
 
 def test_a_relu_follows_each_layer_of_the_stack():
-    layers = non_local_stack(8, (6, 4), end=True)
+    layers = non_local_stack(8, (6, 4), non_local="both")
     for layer in layers:
         for parameter in layer.parameters():
             nn.init.normal_(parameter, std=0.1)
@@ -78,7 +78,7 @@ def test_the_convolutions_are_drawn_after_kaiming_by_fan_out():
 
 
 def test_no_rois_give_no_features():
-    layers = non_local_stack(8, (6, 4), end=True)
+    layers = non_local_stack(8, (6, 4), non_local="both")
     x = torch.zeros(0, 8, 7, 7, requires_grad=True)
     out = x
     for layer in layers:

@@ -1,5 +1,6 @@
 """Every process of the environment finds the operators, whoever imports mmdet first."""
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -49,40 +50,67 @@ def test_the_line_leaves_the_package_to_the_working_folder(tmp_path):
     assert Path(found[1]).resolve() == tmp_path / "r3cnn" / "__init__.py", found[2]
 
 
-def test_a_spawned_worker_has_them(tmp_path):
-    script = tmp_path / "script.py"
-    script.write_text(
-        "import multiprocessing\n"
-        "def where():\n"
-        "    import mmcv._ext\n"
-        "    print(mmcv._ext.__file__, flush=True)\n"
-        "if __name__ == '__main__':\n"
-        "    import r3cnn\n"
-        "    context = multiprocessing.get_context('spawn')\n"
-        "    worker = context.Process(target=where)\n"
-        "    worker.start()\n"
-        "    worker.join()\n"
-    )
-    sitecustomize = tmp_path / "site"  # as the installed .pth file does
-    sitecustomize.mkdir()
-    (sitecustomize / "sitecustomize.py").write_text(PTH)
-    done = subprocess.run(
-        [sys.executable, str(script)], cwd=tmp_path, capture_output=True, text=True, check=False,
-        env={**os.environ, "PYTHONPATH": f"{sitecustomize}{os.pathsep}{CHECKOUT}", "R3CNN_OPS": "plain"},
-    )  # fmt: skip
-    assert done.stdout.strip() == str(SUBSTITUTE), done.stderr
+MMDET = "import mmdet.structures.mask"  # catches ImportError, and would go on without operators
+COMMAND = "from r3cnn.cli.main import main; main(['doctor'])"
+
+
+@pytest.fixture
+def bare(tmp_path: Path) -> Path:
+    """A folder whose mmcv has no compiled operators and whose torchvision does not import."""
+    folder = tmp_path / "bare"
+    (folder / "mmcv").mkdir(parents=True)
+    for part in Path(importlib.util.find_spec("mmcv").origin).parent.iterdir():
+        if not part.name.startswith("_ext."):
+            (folder / "mmcv" / part.name).symlink_to(part)
+    (folder / "torchvision").mkdir()
+    (folder / "torchvision" / "__init__.py").write_text("raise ImportError('hidden')")
+    return folder
 
 
 @pytest.mark.parametrize(
-    ("ops", "said"),
-    [("nothing", "R3CNN_OPS=nothing: expected one of compiled, torchvision, plain")],
+    ("ops", "said", "code"),
+    [
+        ("compiled", "mmcv has no compiled operators", MMDET),
+        ("compiled", "mmcv has no compiled operators", COMMAND),
+        ("torchvision", "torchvision does not import", MMDET),
+        ("nothing", "expected one of compiled, torchvision, plain", MMDET),
+    ],
 )
-def test_a_back_end_that_there_is_not(tmp_path, ops, said):
-    code, _, error = python(
-        "from r3cnn.ops.backend import back_end; print(back_end())", tmp_path, ops
+def test_a_back_end_that_is_not_there_ends_the_process_with_one_line(bare, ops, said, code):
+    start = f"exec({PTH!r}); "
+    rc, _, error = python(start + code, bare.parent, ops, f"{bare}{os.pathsep}{CHECKOUT}")
+    assert rc == 1
+    assert error.count("\n") == 1
+    assert error.startswith(f"error: R3CNN_OPS={ops}: {said}")
+
+
+def test_an_unknown_back_end_is_refused_before_a_compiled_one_is_found(tmp_path):
+    """Whether mmcv is compiled or not: a wrong spelling never falls back to what is there."""
+    code = "import r3cnn, sys; print(type(sys.meta_path[0]).__name__)"
+    assert python(code, tmp_path, "compield")[1] == "OperatorFinder"
+    assert python(code, tmp_path, "compiled")[1] != "OperatorFinder"
+
+
+def test_mmdet_that_came_first_and_found_nothing_is_named(bare):
+    """Its stubs stay: better said at once than by the first mask that is cropped."""
+    none = "import sys; sys.meta_path[:] = [f for f in sys.meta_path if 'Operator' not in repr(f)]"
+    code = f"{none}; {MMDET}; import r3cnn"
+    rc, _, error = python(code, bare.parent, "", f"{bare}{os.pathsep}{CHECKOUT}")
+    assert rc == 1
+    assert error.splitlines()[-1].startswith("ImportError: mmdet was imported before r3cnn")
+
+
+def test_what_is_compiled_but_does_not_load_is_named(bare):
+    """Built for another torch: the reason, and what to do, instead of a fallback in silence."""
+    (bare / "mmcv" / "_ext.py").write_text("raise ImportError('undefined symbol: _ZN5torch')")
+    code = (
+        "from r3cnn.ops.backend import OperatorError, back_end\n"
+        "try:\n    back_end()\nexcept OperatorError as error:\n    print(error)"
     )
-    assert code == 1
-    assert said in error
+    said = python(code, bare.parent, "", f"{bare}{os.pathsep}{CHECKOUT}")[1]
+    assert "undefined symbol: _ZN5torch" in said
+    assert "OPS=compiled make setup" in said
+    assert "R3CNN_OPS=compiled" not in said
 
 
 def test_the_forced_one_is_named(tmp_path):

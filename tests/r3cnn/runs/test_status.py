@@ -222,3 +222,63 @@ def test_the_command(run, catalogue):
 )
 def test_durations(seconds, expected):
     assert status.duration(seconds) == expected
+
+
+REFUSED = """\
+SLURM sbatch failed. The error message was 'sbatch: error: Invalid account
+sbatch: error: Batch job submission failed'.
+    sbatch call:
+        sbatch --parsable --comment rule_train_wildcards_two_0 -p gpu --wrap="..."
+"""
+
+
+def snakemakes_log(run: Run, text: str) -> None:
+    folder = run.root / ".snakemake" / "log"
+    folder.mkdir(parents=True)
+    (folder / "older.snakemake.log").write_text(
+        "error: Slurm refuses the jobs of train: an older word\n"
+    )
+    os.utime(folder / "older.snakemake.log", (1, 1))
+    (folder / "newer.snakemake.log").write_text(text)
+
+
+def test_a_job_that_slurm_did_not_take_has_slurms_words(run, catalogue, scale):
+    snakemakes_log(run, REFUSED)
+    one, two = status.status(catalogue, scale, run.results)
+    assert (one.state, two.state) == (status.WAITING, status.FAILED)
+    assert "Invalid account; Batch job submission failed" in two.what
+
+
+def test_a_run_that_slurm_refused_before_it_began_says_so_of_all_that_is_left(
+    run, catalogue, scale
+):
+    run.finish("one")
+    snakemakes_log(run, "error: Slurm refuses the jobs of predict, train: Invalid feature; more\n")
+    one, two = status.status(catalogue, scale, run.results)
+    assert (one.state, two.state) == (status.DONE, status.FAILED)
+    assert "Invalid feature; more" in two.what
+
+
+@pytest.mark.parametrize(
+    ("line", "named"),
+    [
+        ("slurmstepd: error: Detected 1 oom_kill event in StepId=7.0.", "killed for memory"),
+        ("srun: error: node1: task 0: Out Of Memory", "killed for memory"),
+        (
+            "RuntimeError: DataLoader worker (pid 7) is killed by signal: Killed.",
+            "killed for memory",
+        ),
+        ("job 7: the processes ended with 137", "killed for memory"),
+        (
+            "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate",
+            "the GPU's memory ran out",
+        ),
+        ("error: labels.json: no such file", ""),
+    ],
+)
+def test_memory_that_ran_out_is_named(run, catalogue, scale, line, named):
+    run.train("one", steps=3, released=True)
+    run.log("one", f"{line}\nTraceback\n\n  more\n  more\n  more\n  more\n")
+    one, _ = status.status(catalogue, scale, run.results)
+    assert one.state == status.FAILED
+    assert one.what.startswith(named or "epoch 1/2")

@@ -121,6 +121,56 @@ def test_a_stopped_owner_that_wakes_up_finds_that_it_was_replaced(tmp_path, anot
             old.require()
 
 
+def sleeper(folder, ready, woken, results) -> None:
+    """An owner that says, each time it is asked, whether it still holds the folder."""
+    with lease.hold(folder, BEAT) as held:
+        ready.set()
+        assert woken.wait(60)
+        try:
+            held.require()
+            results.put((os.getpid(), "holds"))
+        except UserError as error:
+            results.put((os.getpid(), str(error)))
+        time.sleep(60)
+
+
+def test_an_owner_that_slept_through_two_successors_leaves(tmp_path):
+    """A sleeps, B takes over and ends, C takes over, A wakes: only C holds the folder."""
+    results, asked = FORK.Queue(), FORK.Event()
+    started = [FORK.Event(), FORK.Event()]
+    first, third = (
+        FORK.Process(target=sleeper, args=(tmp_path, ready, asked, results)) for ready in started
+    )
+    try:
+        first.start()
+        assert started[0].wait(10)
+        os.kill(first.pid, signal.SIGSTOP)
+        with lease.hold(tmp_path, BEAT):
+            assert facts(tmp_path)["pid"] == os.getpid()
+        third.start()
+        assert started[1].wait(20)
+        os.kill(first.pid, signal.SIGCONT)
+        asked.set()
+        found = dict(results.get(timeout=20) for _ in range(2))
+    finally:
+        for process in (first, third):
+            process.kill()
+            process.join()
+    assert found[third.pid] == "holds"
+    assert "lease-3.json" in found[first.pid]
+    assert f"process {third.pid} on " in found[first.pid]
+
+
+def test_a_number_that_was_used_before_is_not_taken_again(tmp_path):
+    """Who chose the number 2, slept, and wakes when 2 has come and gone."""
+    for _ in range(3):
+        with lease.hold(tmp_path, BEAT):
+            pass
+    assert [path.name for path in tmp_path.iterdir()] == ["lease-3.json"]
+    assert lease._create(tmp_path, 2, BEAT) is None
+    assert [path.name for path in tmp_path.iterdir()] == ["lease-3.json"]
+
+
 def test_an_owner_that_died_before_it_wrote_its_name_is_taken_over(tmp_path):
     (tmp_path / "lease-3.json").touch()
     with lease.hold(tmp_path, BEAT):

@@ -1,5 +1,7 @@
 """Checkpoints are whole, ours, or refused with what to do about it."""
 
+import errno
+import io
 import os
 import pickle
 import re
@@ -92,6 +94,66 @@ def test_a_broken_newest_is_set_aside_and_the_one_before_used(tmp_path, caplog, 
     (tmp_path / "step_00000002.pth").write_bytes(b"")
     assert checkpoint.load_newest(tmp_path) is None
     assert "the training starts anew" in caplog.text
+
+
+@pytest.fixture
+def two_steps(tmp_path):
+    """A folder of two sound checkpoints, and their bytes."""
+    for step in (1, 2):
+        checkpoint.save_step(tmp_path, step, CONTENT | {"step": step})
+    return tmp_path, {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+
+
+FAILURES = {
+    **{name: OSError(getattr(errno, name), os.strerror(getattr(errno, name)))
+       for name in ("EIO", "ESTALE", "EACCES", "ENOMEM", "ETIMEDOUT")},
+    "no memory": MemoryError(),
+    "torch's": RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 4"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("where", ["open", "read", "torch.load"])
+@pytest.mark.parametrize("name", FAILURES)
+def test_a_read_that_fails_leaves_every_checkpoint_as_it_is(two_steps, monkeypatch, where, name):
+    folder, before = two_steps
+
+    def fail(*arguments, **options):
+        raise FAILURES[name]
+
+    class Failing(io.BytesIO):
+        read = readinto = readall = fail
+
+    if where == "torch.load":
+        monkeypatch.setattr(torch, "load", fail)
+    elif where == "open":
+        monkeypatch.setattr(io, "open", fail)
+    else:
+        monkeypatch.setattr(io, "open", lambda *arguments, **options: Failing())
+    message = message_of(checkpoint.load_newest, folder)
+    monkeypatch.undo()
+    assert message.startswith(f"{folder / 'step_00000002.pth'}: cannot be read (")
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    assert checkpoint.load_newest(folder)["step"] == 2
+
+
+@pytest.mark.parametrize("name", ["EIO", "EACCES", "ESTALE"])
+def test_a_folder_that_cannot_be_read_is_not_taken_for_empty(two_steps, monkeypatch, name):
+    folder, _ = two_steps
+
+    def fail(*arguments):
+        raise FAILURES[name]
+
+    monkeypatch.setattr(os, "listdir", fail)
+    monkeypatch.setattr(os, "scandir", fail)
+    assert message_of(checkpoint.load_newest, folder).startswith(f"{folder}: cannot be read (")
+
+
+def test_a_file_of_other_content_is_not_set_aside(two_steps):
+    """It was whole when it was written: whoever put it there must say what it is."""
+    folder, _ = two_steps
+    torch.save([torch.ones(2)], folder / "step_00000003.pth")
+    assert "holds a list" in message_of(checkpoint.load_newest, folder)
+    assert not list(folder.glob("*.broken"))
 
 
 def test_a_foreign_one_is_refused_with_the_command_that_converts_it(tmp_path):

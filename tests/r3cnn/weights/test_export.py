@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from html import unescape
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
+from r3cnn.config.load import load_config
 from r3cnn.core.errors import UserError
 from r3cnn.core.files import sha256_of, write_json
 from r3cnn.data.loading import build_dataset, collate
@@ -32,32 +34,6 @@ np.savez("found.npz", classes=model.dataset_meta["classes"], **{k: found[k].nump
 """
 
 
-def manifest(training: str = "r3_advanced", **changes) -> dict:
-    return {
-        "training": training,
-        "scale": "smoke",
-        "seed": 0,
-        "schedule": "1x",
-        "loops_trained": 3,
-        "config_sha256": "c0ffee",
-        "source_sha256": "50c5",
-        "git_commit": None,
-        "versions": {"torch": "2.13.0"},
-        "device": "CPU",
-        "world_size": 1,
-        "batch": 4,
-        "lr": 0.01,
-        "data": {"root": "data", "classes": 6, "train_images": 8, "train_sha256": "7ab1e"},
-        "iterations": 18,
-        "epochs": 2,
-        "start": "2026-01-01",
-        "end": "2026-01-02",
-        "attempts": [{}],
-        "seconds": 9.4,
-        **changes,
-    }
-
-
 def score(checkpoint_sha256: str, loops: int, ap: float) -> dict:
     metrics = {"AP": ap, "AP50": 0.5, "AP75": None}
     facts = {"checkpoint_sha256": checkpoint_sha256}
@@ -75,7 +51,7 @@ def results(looped, tmp_path_factory) -> Path:
     momentum = {i: value.clone() for i, value in enumerate(content["state_dict"].values())}
     checkpoint.save(place / "checkpoint.pth", {**content, "optimizer": {"state": momentum}})
     (place / "config.py").write_text(Path(cfg.filename).read_text())
-    write_json(place / "manifest.json", manifest())
+    write_json(place / "manifest.json", tiny.manifest())
     scores = folder / "scores" / "r3_advanced" / "seed0"
     digest = sha256_of(place / "checkpoint.pth")
     write_json(scores / "loops3.json", score(digest, 3, 0.123))
@@ -199,6 +175,47 @@ def test_the_data_s_licence_follows_from_the_classes(classes, expected):
     assert expected in _licence_of(classes)
 
 
+NAMES = (
+    "a|b",
+    "*bold*",
+    "_under_",
+    "__two__",
+    "`code`",
+    "<img src=x>",
+    "[link](http://x)",
+    "x\ny",
+    "A & B~",
+    "猫",
+)
+
+
+def test_class_names_are_shown_letter_for_letter(results):
+    from markdown_it import MarkdownIt
+
+    from r3cnn.weights.model_card import _what
+
+    cfg = load_config(results / "trainings" / "r3_advanced" / "seed0" / "config.py")
+    lines = _what(cfg, NAMES, Path("my_model|x.pth"), 7)
+    html = MarkdownIt("commonmark", {"html": True}).enable("table").render("\n".join(lines))
+    cells = [re.sub("<.*?>", "", cell) for cell in re.findall(r"<td>(.*?)</td>", html)]
+    shown = (
+        "10: a|b, *bold*, _under_, __two__, `code`, <img src=x>, [link](http://x), x y, A & B~, 猫"
+    )
+    assert unescape(cells[cells.index("classes") + 1]) == shown
+    assert "<h1>my_model|x: r3_advanced at scale smoke</h1>" in html
+
+
+@pytest.mark.parametrize("text", ["a", "a `b` c", "``", "a|b"])
+def test_code_is_shown_letter_for_letter(text):
+    from markdown_it import MarkdownIt
+
+    from r3cnn.weights.model_card import code
+
+    table = f"| x |\n|---|\n| {code(text)} |"
+    html = MarkdownIt("commonmark").enable("table").render(table)
+    assert f"<code>{text}</code>" in html
+
+
 # ------------------------------------------------------------------------------ what is refused
 
 
@@ -231,3 +248,55 @@ def test_a_broken_manifest(results, tmp_path):
     (tmp_path / "manifest.json").write_text(json.dumps({"training": "x"}))
     with pytest.raises(UserError, match=r"manifest\.json: not a manifest"):
         export(tmp_path / "checkpoint.pth", tmp_path / "out" / "w.pth")
+
+
+@pytest.fixture
+def with_code(results, tmp_path):
+    """A training of whose config code of the user's own is a part; the code lies beside it."""
+    place, stem = tmp_path / "trained", f"own_{abs(hash(str(tmp_path)))}"
+    place.mkdir()
+    source = results / "trainings" / "r3_advanced" / "seed0"
+    for name in ("checkpoint.pth", "config.py", "manifest.json"):
+        (place / name).write_bytes((source / name).read_bytes())
+    code = place / f"{stem}.py"
+    code.write_text("MINE = 1\n")
+    with open(place / "config.py", "a") as file:
+        file.write(f"\nr3cnn['code'] = dict(file={str(code)!r}, sha256={sha256_of(code)!r})\n")
+    yield place, code
+    sys.modules.pop(stem, None)
+
+
+def files_below(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_code_goes_along_and_is_not_overwritten_by_the_config(with_code, tmp_path):
+    place, code = with_code
+    out = tmp_path / "out"
+    export(place / "checkpoint.pth", out / "taken.pth")
+    assert (out / code.name).read_text() == "MINE = 1\n"
+    assert "model" in (out / "taken.py").read_text()
+    before = files_below(tmp_path)
+    with pytest.raises(
+        UserError, match=rf"--out .*{code.stem}\.pth: the code {code.name} is written"
+    ):
+        export(place / "checkpoint.pth", tmp_path / "other" / f"{code.stem}.pth")
+    assert files_below(tmp_path) == before
+
+
+def test_another_file_of_the_code_s_name_is_not_overwritten(with_code, tmp_path):
+    place, code = with_code
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / code.name).write_text("PRECIOUS = 1\n")
+    with pytest.raises(UserError, match=rf"{code.name}: another file than .*; move it away"):
+        export(place / "checkpoint.pth", out / "taken.pth")
+    assert [path.name for path in out.iterdir()] == [code.name]
+    assert (out / code.name).read_text() == "PRECIOUS = 1\n"
+
+
+def test_the_code_s_own_folder_may_be_the_target(with_code):
+    place, code = with_code
+    export(place / "checkpoint.pth", place / "taken.pth")
+    assert code.read_text() == "MINE = 1\n"
+    assert {"taken.py", "taken.md", "taken.pth"} <= {path.name for path in place.iterdir()}

@@ -21,7 +21,12 @@ def run(folder: Path, *words: object) -> str:
     done = subprocess.run(
         [sys.executable, "-W", "ignore", *map(str, words)],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(tiny.ROOT), "OMP_NUM_THREADS": "1"},
+        env={
+            **os.environ,
+            "PYTHONPATH": str(tiny.ROOT),
+            "OMP_NUM_THREADS": "1",
+            "R3CNN_OPS": "plain",  # as where mmcv is not compiled
+        },
         capture_output=True,
         text=True,
         check=False,

@@ -1,5 +1,6 @@
 """The page: complete, closed in itself, and the same for the same results."""
 
+import html
 import json
 import re
 from collections.abc import Collection
@@ -75,7 +76,8 @@ def test_smoke_is_said_and_nothing_of_ap_is_coloured(run: ResultFolder) -> None:
     assert "This is a smoke run." in text
     table2 = text[text.index('<section class="results" id="table2"') :]
     table2 = table2[: table2.index("</section>")]
-    assert "difference" in table2
+    assert "difference" not in table2  # from numbers that these cannot be compared with
+    assert 'class="number difference exact"' in text  # parameters can
     assert not re.search(r'class="number difference (match|near|different)', text)
 
 
@@ -92,6 +94,16 @@ def test_the_banner_counts_the_papers_evaluations(run: ResultFolder) -> None:
     assert "2 of 21 run" in text
     command = "snakemake --profile workflow/profiles/local --config scale=smoke"
     assert f'<code class="command">{command}</code>' in text
+
+
+def test_what_the_check_of_the_data_said_is_shown(run: ResultFolder) -> None:
+    assert "data-warnings" not in page(run)
+    line = "6 of 18 annotations are left out of the training: their box <is> outside (1, 4)"
+    splits = {"train": {"sha256": "train-checksum", "image_count": 48, "warnings": [line]}}
+    run.data(splits=splits | {"val": {"sha256": "val-checksum", "warnings": []}})
+    text = page(run)
+    assert "What the check of the data says (1)" in text
+    assert f"<li>train: {line.replace('<is>', '&lt;is&gt;')}</li>" in text
 
 
 def test_provenance(run: ResultFolder) -> None:
@@ -117,7 +129,9 @@ def test_an_empty_folder_gives_a_page_of_rows_not_run(paper: ResultFolder) -> No
     text = page(paper, present=None)
     assert "0 of 21 run" in text
     assert "No training has run." in text
-    assert text.count("not run. To run it:") == 3 + 3  # panels of Figure 2, models of the gallery
+    assert text.count("not run. To run it:") == 3  # panels of Figure 2
+    gallery = text[text.index('<section id="gallery"') : text.index('<section id="notes"')]
+    assert gallery.count('<code class="command">snakemake') == 3  # models
     assert "No pictures yet." in text
     assert "Present sources of the method: <code>unknown</code>" in text
 
@@ -140,7 +154,7 @@ def test_without_tables_every_row_is_another_row(run: ResultFolder) -> None:
 def test_missing_rows_are_shown_with_the_command_that_runs_them(run: ResultFolder) -> None:
     text = page(run)
     table = text[text.index('id="table2"') : text.index('id="table3"')]
-    assert "Not run: 5 of 6 rows" in table
+    assert "Not run: 5 of 6 models" in table
     assert "results/smoke/scores/r3_naive_inc/seed0/loops5.json" in table
 
 
@@ -166,6 +180,44 @@ def test_claims_stand_on_the_page(run: ResultFolder) -> None:
     assert re.findall(r'id="claim-(C\d+)"', text) == [f"C{n}" for n in range(1, 13)]
     assert "number of claims, 12 (Holm)" in text
     assert "The paper (Conclusions)" in text
+
+
+def section(text: str, name: str) -> str:
+    found = text[text.index(f'id="{name}"') :]
+    return found[: found.index("</section>")]
+
+
+def test_verdicts_come_first_and_are_grey_where_the_numbers_mean_nothing(
+    run: ResultFolder, paper: ResultFolder
+) -> None:
+    text = page(run)
+    assert text.index('id="verdicts"') < text.index('id="table1"') < text.index('id="claims"')
+    assert set(re.findall(r'class="status ([\w-]+)"', section(text, "verdicts"))) <= {
+        "not-judged", "not-run", "no-numbers",
+    }  # fmt: skip
+    assert section(text, "verdicts").count("<li>") == 12
+    for training, loops, ap in (("mask_1x", 1, 0.382), ("r3_naive_inc", 3, 0.409)):
+        paper.train(training)
+        paper.score(training, loops, ap, ap - 0.04)
+        paper.resample(training, loops, ap)
+    assert re.search(r'class="status (holds|fails|undecided)"', section(page(paper), "verdicts"))
+
+
+def test_what_every_table_says_is_said_once(run: ResultFolder) -> None:
+    text = page(run)
+    line = html.escape(report_of(run).setting.line)
+    main = text[: text.index('<script type="application/json"')]
+    assert main.count(line) == 1
+    assert line in section(text, "tables")
+
+
+def test_training_by_other_sources_is_said_once_where_all_are(smoke: ResultFolder) -> None:
+    smoke.train("mask_1x", source_sha256=FORMER)
+    smoke.train("htc", source_sha256=FORMER)
+    warning = "Every training was made by another version"
+    assert page(smoke).count(warning) == 1
+    smoke.train("mask_3x")
+    assert warning not in page(smoke)
 
 
 def test_without_the_plotting_library(

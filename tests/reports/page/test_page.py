@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import pytest
 from click.testing import CliRunner
@@ -263,8 +264,82 @@ def test_a_measured_cell_opens_its_measurement(page: Browser) -> None:
 def test_a_cell_not_run_opens_its_command(page: Browser) -> None:
     click(page, "#table1 tr[data-training=r3_advanced] button.open[data-key='bbox.AP']")
     text = drawer(page)
-    assert "Runs what is missing" in text
+    assert "Run what is missing" in text
+    assert "42.0" in text  # the paper's
     assert "results/smoke/scores/r3_advanced/seed0/loops3.json" in text
+
+
+def test_a_cell_has_an_address_that_opens_it(
+    page: Browser, written: tuple[Path, ResultFolder]
+) -> None:
+    click(page, RUN + "[data-key='bbox.AP']")
+    address = page.evaluate("location.hash")
+    assert address == "#cell=table1/mask_1x/1/bbox.AP"
+    click(page, "#drawer .close")
+    time.sleep(0.3)
+    assert page.evaluate("location.hash") == ""
+    page.evaluate(f"location.hash = {address!r}; location.reload()")
+    opened = "document.readyState === 'complete' && document.getElementById('drawer').open"
+    for _ in range(100):
+        time.sleep(0.1)
+        if page.evaluate(opened):
+            break
+    assert "Mask (1x): Box AP" in drawer(page)
+
+
+def test_the_files_of_a_cell_are_links_that_lead_somewhere(
+    page: Browser, written: tuple[Path, ResultFolder]
+) -> None:
+    click(page, RUN + "[data-key='bbox.AP']")
+    links = page.evaluate("[...document.querySelectorAll('#drawer .paths a')].map(a => a.href)")
+    assert len(links) >= 4
+    for link in links:
+        assert Path(unquote(urlsplit(link).path)).is_file(), link
+
+
+def test_a_table_is_one_tab_stop_and_arrows_go_on(page: Browser) -> None:
+    stops = "document.querySelectorAll('#table1 tbody button.open:not([tabindex=\"-1\"])').length"
+    assert page.evaluate(stops) == 1
+    key = "document.activeElement.dispatchEvent(new KeyboardEvent('keydown', {key: '%s', bubbles: true}))"
+    page.evaluate("document.querySelector('#table1 tbody button.open').focus()")
+    place = "[document.activeElement.closest('tr').dataset.training, document.activeElement.dataset.key]"
+    first = page.evaluate(place)
+    page.evaluate(key % "ArrowRight")
+    right = page.evaluate(place)
+    page.evaluate(key % "ArrowDown")
+    below = page.evaluate(place)
+    assert first[0] == right[0] != below[0]
+    assert first[1] != right[1] == below[1]
+    assert page.evaluate(stops) == 1
+
+
+def test_a_curve_keeps_its_colour_whatever_else_is_ticked(page: Browser) -> None:
+    colours = "Object.fromEntries(document.getElementById('curve-chart').data.map(t => [t.name, t.line.color]))"
+    before = page.evaluate(colours)
+    assert len(before) > 1
+    click(page, "#curve-trainings input:checked")
+    after = page.evaluate(colours)
+    assert set(after) < set(before)
+    assert all(before[name] == colour for name, colour in after.items())
+
+
+@pytest.mark.parametrize("width", [400, 900])
+def test_row_labels_stay_while_a_table_scrolls(page: Browser, width: int) -> None:
+    page.resize(width, 900)
+    left = "document.querySelector('#table4 tbody th').getBoundingClientRect().left"
+    before = page.evaluate(left)
+    page.evaluate("document.querySelector('#table4 .scroll').scrollLeft = 300")
+    assert page.evaluate("document.querySelector('#table4 .scroll').scrollLeft") > 0
+    assert page.evaluate(left) == pytest.approx(before, abs=1)
+
+
+def test_an_image_of_the_gallery_enlarges(page: Browser) -> None:
+    width = "document.querySelector('.views figure').getBoundingClientRect().width"
+    before = page.evaluate(width)
+    page.evaluate(
+        "document.querySelector('.views figure svg').dispatchEvent(new MouseEvent('click', {bubbles: true}))"
+    )
+    assert page.evaluate(width) > 2 * before
 
 
 def test_boxes_and_masks_are_hidden_and_shown(page: Browser) -> None:

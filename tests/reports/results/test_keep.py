@@ -26,6 +26,7 @@ def run(tmp_path: Path) -> ResultFolder:
     folder.train("mask_1x", loops_trained=1)
     folder.score("mask_1x", 1, 0.3, 0.2)
     folder.resample("mask_1x", 1, 0.3)
+    folder.errors("mask_1x", 1, 0.02, 0.01)
     folder.histogram("mask_1x", 1)
     folder.measure("mask_1x")
     folder.write("trainings/mask_1x/seed0/config.py", "root = 'results/mini/data'\n")
@@ -76,6 +77,7 @@ def test_only_small_files_of_what_has_ended_are_kept(run: ResultFolder, tmp_path
         "train.jsonl",
         "loops1.json",
         "loops1.bootstrap.parquet",
+        "loops1.errors.json",
         "mask_1x.json",
     }
     assert not (tmp_path / "kept" / "trainings" / "htc").exists()
@@ -157,3 +159,11 @@ def test_results_on_other_data_are_refused(run: ResultFolder, tmp_path: Path) ->
         keep(run.path, tmp_path / "kept")
     with pytest.raises(UserError, match=r"no data.json"):
         keep(tmp_path, tmp_path / "kept")
+
+
+def test_what_the_run_was_told_is_kept_without_its_folder(smoke: ResultFolder, tmp_path) -> None:
+    told = {"scale": "my scale.yaml", "seeds": "0,1", "trainings": ["htc"]}
+    smoke.write("settings.json", told | {"results": "/elsewhere/on this machine"})
+    keep(smoke.path, tmp_path / "kept")
+    text = (tmp_path / "kept" / "settings.json").read_text(encoding="utf-8")
+    assert json.loads(text) == told

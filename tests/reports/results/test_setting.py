@@ -70,3 +70,46 @@ def test_the_command_names_the_users_data_and_folder(tmp_path) -> None:
         "data=data/coco tiny",
         f"results={tmp_path}/my runs",
     ]
+
+
+SETTINGS = {
+    "scale": "my scales/own.yaml",
+    "data": "my data",
+    "catalogue": "own.yaml",
+    "backbone": "random",
+    "seeds": "3,4",
+    "trainings": ["mine"],
+}
+
+
+def told(folder: ResultFolder, *names: str, **options: str) -> dict[str, str]:
+    """The --config of the command that makes these files."""
+    parts = shlex.split(run_command(load_results(folder.path), *names, **options))
+    return dict(part.split("=", 1) for part in parts[parts.index("--config") + 1 :])
+
+
+def test_the_command_says_what_the_run_was_told(tmp_path) -> None:
+    folder = ResultFolder(tmp_path / "runs" / "own-my_data")
+    folder.data(root="elsewhere")
+    folder.write("settings.json", SETTINGS | {"results": str(tmp_path / "runs")})
+    wanted = {key: value for key, value in SETTINGS.items() if key != "trainings"}
+    name = "scores/mine/seed3/loops2.json"
+    assert told(folder, name) == wanted | {"results": str(tmp_path / "runs")}
+    assert told(folder) == wanted | {"results": str(tmp_path / "runs")}
+    assert told(folder, name, into="again") == wanted | {"results": "again"}
+
+
+def test_a_training_that_the_catalogue_has_not_is_the_papers(tmp_path) -> None:
+    folder = ResultFolder(tmp_path / "results" / "own-my_data")
+    folder.write("settings.json", SETTINGS | {"results": "results"})
+    for name in ("scores/htc/seed0/loops3.json", "measurements/htc.json"):
+        found = told(folder, name)
+        assert "catalogue" not in found
+        assert found["scale"] == "my scales/own.yaml"
+    assert told(folder, "measurements/mine.json")["catalogue"] == "own.yaml"
+
+
+def test_a_folder_that_was_moved_is_named_where_it_is(tmp_path) -> None:
+    folder = ResultFolder(tmp_path / "moved" / "own")
+    folder.write("settings.json", SETTINGS | {"results": "results"})
+    assert told(folder)["results"] == str(tmp_path / "moved")

@@ -1,5 +1,7 @@
 """A table as a function of spec and results."""
 
+import csv
+import io
 from collections.abc import Collection
 from pathlib import Path
 
@@ -8,6 +10,7 @@ import pytest
 from reports.results.load import load_results
 from reports.results.setting import setting_of
 from reports.tables.build import NO_VALUE, NOT_RUN, Table, build_tables
+from reports.tables.render import render
 from reports.tables.spec import load_spec
 from tests.reports.folders import FORMER, SOURCES, ResultFolder
 
@@ -108,8 +111,11 @@ def test_nothing_of_ours_is_best_where_aps_mean_nothing(smoke: ResultFolder) -> 
 
 def test_equal_numbers_share_a_rank(paper: ResultFolder) -> None:
     paper.train("mask_1x")
-    for training, value in (("mask_1x", 0.2), ("groie", 0.2), ("gcnet", 0.1)):
-        paper.score(training, 1, value, value)
+    rows = {row.training: row.loops for row in built(paper)["table4"].rows}
+    found = dict.fromkeys(rows, 0.05) | {"mask_1x": 0.2, "groie": 0.2, "gcnet": 0.1}
+    for training, value in found.items():
+        assert not any(row.cells["bbox_AP"].rank for row in built(paper)["table4"].rows)
+        paper.score(training, rows[training], value, value)
     ranks = {row.training: row.cells["bbox_AP"].rank for row in built(paper)["table4"].rows}
     assert (ranks["mask_1x"], ranks["groie"], ranks["gcnet"]) == ("best", "best", "second")
 
@@ -150,3 +156,29 @@ def test_marks_of_sources_and_notes(smoke: ResultFolder) -> None:
     [(mark, text)] = built(smoke, present=None)["table1"].source_notes
     assert mark == "‡"
     assert "unknown" in text
+
+
+def test_masks_by_size_are_compared_by_the_papers_own_metric(paper: ResultFolder) -> None:
+    """Table 4's mask APs by size are those of the box's area; ours are shown by the mask's."""
+    by_box = {"APs_box_area": 0.181, "APm_box_area": 0.376, "APl_box_area": 0.467}
+    segm = {"AP": 0.341, "APs": 0.16, "APm": 0.36, "APl": 0.49} | by_box
+    paper.train("mask_1x")
+    paper.score("mask_1x", 1, 0.373, 0.341, segm=segm)
+    paper.train("htc")
+    paper.score("htc", 3, 0.417, 0.369)  # scored before the metric was
+    tables = built(paper)
+    rows = tables["table4"].rows
+    small, whole = rows[0].cells["segm_APs"], rows[0].cells["segm_AP"]
+    assert (str(small.paper), str(small.ours.mean)) == ("18.0", "16.0")
+    assert (str(small.compared.mean), str(small.difference), small.verdict) == (
+        "18.1",
+        "0.1",
+        "match",
+    )
+    assert (whole.compared, str(whole.difference)) == (None, "0.0")
+    older = rows[1].cells["segm_APs"]
+    assert (str(older.ours.mean), older.difference, older.verdict) == ("36.9", None, "")
+    assert str(rows[1].cells["bbox_AP50"].difference) == "-18.7"
+    lines = list(csv.DictReader(io.StringIO(render(tables["table4"], "csv"))))
+    assert (lines[0]["segm_APs_ours"], lines[0]["segm_APs_compared"]) == ("16.0", "18.1")
+    assert any("box's area" in note for note in tables["table4"].general_notes)

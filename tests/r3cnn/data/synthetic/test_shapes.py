@@ -206,9 +206,47 @@ def test_a_folder_of_other_content_is_left_alone(tmp_path):
     mine = tmp_path / "data" / "train2017" / "mine.jpg"
     mine.parent.mkdir(parents=True)
     mine.write_text("precious")
-    with pytest.raises(UserError, match=r"holds files but no shapes\.json.*remove it first"):
+    with pytest.raises(UserError, match=r"no shapes\.json of one.*move the files away first"):
         shapes.generate(tmp_path / "data", **SMALL)
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == [mine]
+
+
+MINE = {
+    "beside": ("notes.txt", "shapes.json of a generated set"),
+    "among the images": ("train2017/holiday.png", "shapes.json of a generated set"),
+    "an image more": ("train2017/000000000099.png", "shapes.json of a generated set"),
+    "with a file of that name": ("train2017/000000000001.png", '{"shapes": ["mine"]}'),
+    "with a list of that name": ("notes.txt", "[1, 2]"),
+}
+
+
+@pytest.mark.parametrize("case", MINE)
+def test_files_of_the_user_s_own_are_not_lost(tmp_path, case):
+    """Also where the folder holds a shapes.json, ours or another."""
+    folder = tmp_path / "data"
+    name, marker = MINE[case]
+    if marker.startswith("shapes.json"):
+        shapes.generate(folder, **SMALL)
+    else:
+        (folder / "train2017").mkdir(parents=True)
+        (folder / "shapes.json").write_text(marker)
+    (folder / name).write_text("precious")
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    with pytest.raises(UserError, match="move the files away first") as caught:
+        shapes.generate(folder, **SMALL | {"train": 2})
+    assert str(folder) in str(caught.value)
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+    assert list(tmp_path.iterdir()) == [folder]
+
+
+def test_a_link_to_a_folder_of_the_user_s_own_is_not_lost(tmp_path):
+    folder, photos = tmp_path / "data", tmp_path / "photos"
+    photos.mkdir()
+    shapes.generate(folder, **SMALL)
+    (folder / "val2017" / "more").symlink_to(photos)
+    with pytest.raises(UserError, match="val2017/more is no file of it"):
+        shapes.generate(folder, **SMALL)
+    assert (folder / "val2017" / "more").is_symlink()
 
 
 def test_an_interruption_leaves_the_earlier_set(tmp_path, monkeypatch):

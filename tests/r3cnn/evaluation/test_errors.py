@@ -1,0 +1,190 @@
+"""The errors of an evaluation: TIDE against a small implementation of its own, the rest against pycocotools."""
+
+import contextlib
+import io
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from pycocotools import mask as rle
+from pycocotools.cocoeval import COCOeval
+
+from r3cnn.core.records import CONFUSION_SCORE, CURVES_AT, IOU_PERCENT, TIDE, KindErrors
+from r3cnn.evaluation.errors import class_names, what_went_wrong
+from r3cnn.evaluation.metrics import hotcoco_run
+from tests.r3cnn.evaluation.test_matching import few_kinds, pycocotools
+
+HIT, BACKGROUND = 0.5, 0.1
+
+
+def random_case(seed: int) -> tuple[dict, pa.Table]:
+    """Objects and detections of three classes, of which a third is mistaken; no two scores are equal."""
+    truth, table = few_kinds(12, 60, 40, seed)
+    noise = np.random.default_rng(seed)
+    columns = {name: table.column(name) for name in table.column_names}
+    scores = noise.permutation(len(table)).astype(np.float32) / len(table)
+    wrong = noise.random(len(table)) < 0.3
+    classes = np.where(wrong, noise.integers(1, 4, len(table)), columns["category_id"].to_numpy())
+    columns |= {
+        "score": pa.array(scores),
+        "mask_score": pa.array(scores),
+        "category_id": pa.array(classes),
+    }
+    return truth, pa.table(columns, schema=table.schema)
+
+
+def average_precision(points: list[tuple[float, bool]], objects: int) -> float:
+    """Of (score, hit), as COCO takes it: precision at 101 recalls."""
+    if not objects:
+        return np.nan
+    hits = np.array([hit for _, hit in sorted(points, key=lambda point: -point[0])], dtype=bool)
+    found = np.cumsum(hits)
+    precision = found / np.arange(1, len(hits) + 1)
+    recall = found / objects
+    best = [precision[recall >= level].max(initial=0) for level in np.linspace(0, 1, 101)]
+    return float(np.mean(best))
+
+
+def tide(run: COCOeval) -> tuple[float, dict[str, float], dict[str, int]]:
+    """TIDE as its paper has it, on COCO's matches: AP50, gains, counts. Bolya et al., ECCV 2020, section 2."""
+    params, segm = run.params, run.params.iouType == "segm"
+    everything = [one for one in run.evalImgs if one and one["aRng"] == params.areaRng[0]]
+    used = {
+        g for one in everything for g, m in zip(one["gtIds"], one["gtMatches"][0], strict=True) if m
+    }
+    truth = {g["id"]: g for g in run.cocoGt.dataset["annotations"] if not g["iscrowd"]}
+    objects = {c: sum(g["category_id"] == c for g in truth.values()) for c in params.catIds}
+    hits: dict[int, list] = {c: [] for c in params.catIds}
+    wrong: list[
+        tuple[str, int, float, int | None]
+    ] = []  # kind, class, score, object that it is nearly
+
+    def overlaps(found: dict) -> dict[int, float]:
+        there = [g for g in truth.values() if g["image_id"] == found["image_id"]]
+        shape = run.cocoGt.annToRLE if segm else lambda one: one["bbox"]
+        own = found["segmentation"] if segm else found["bbox"]
+        ious = rle.iou([own], [shape(g) for g in there], [0] * len(there)) if there else [[]]
+        return {g["id"]: float(iou) for g, iou in zip(there, np.ravel(ious), strict=True)}
+
+    for one in everything:
+        for id_, match, skip in zip(
+            one["dtIds"], one["dtMatches"][0], one["dtIgnore"][0], strict=True
+        ):
+            found = run.cocoDt.anns[id_]
+            if skip:
+                continue
+            if match:
+                hits[one["category_id"]].append((found["score"], True))
+                continue
+            iou = overlaps(found)
+            same = {g: v for g, v in iou.items() if truth[g]["category_id"] == found["category_id"]}
+            other = {g: v for g, v in iou.items() if g not in same}
+            near, far = (
+                max(same, key=same.get, default=None),
+                max(other, key=other.get, default=None),
+            )
+            if near is not None and BACKGROUND <= same[near] <= HIT:
+                kind, target = "Loc", near
+            elif far is not None and other[far] >= HIT:
+                kind, target = "Cls", far
+            elif any(v >= HIT and g in used for g, v in same.items()):
+                kind, target = "Dupe", None
+            elif max(iou.values(), default=0) <= BACKGROUND:
+                kind, target = "Bkg", None
+            else:
+                kind, target = "Both", None
+            wrong.append((kind, found["category_id"], found["score"], target))
+
+    targets = {target for _, _, _, target in wrong if target is not None} - used
+    missed = [g for g in truth if g not in used and g not in targets]
+    best: dict[int, float] = {}
+    for _, _, score, target in wrong:
+        if target in targets:
+            best[target] = max(best.get(target, -1), score)
+
+    def mean_ap(fixed: str = "") -> float:
+        points = {c: list(found) for c, found in hits.items()}
+        for kind, category, score, target in wrong:
+            if kind != fixed:
+                points[category].append((score, False))
+            elif target in targets and best[target] == score:
+                points[truth[target]["category_id"]].append((score, True))
+        left = dict(objects)
+        for g in missed if fixed == "Miss" else ():
+            left[truth[g]["category_id"]] -= 1
+        # a class all of whose objects were missed has nothing left to be found
+        aps = [
+            average_precision(points[c], left[c]) if left[c] else 0 for c in objects if objects[c]
+        ]
+        return float(np.mean(aps))
+
+    counts = {kind: sum(one[0] == kind for one in wrong) for kind in TIDE} | {"Miss": len(missed)}
+    return mean_ap(), {kind: mean_ap(kind) - mean_ap() for kind in TIDE}, counts
+
+
+def errors(truth: dict, table: pa.Table, kind: str) -> KindErrors:
+    return what_went_wrong(hotcoco_run(truth, table, kind), truth, table, kind)
+
+
+@pytest.mark.parametrize("kind", ["bbox", "segm"])
+@pytest.mark.parametrize("seed", range(3))
+def test_tide_is_tide(kind: str, seed: int) -> None:
+    truth, table = random_case(seed)
+    found = errors(truth, table, kind)["tide"]
+    base, gains, counts = tide(pycocotools(truth, table, kind))
+    assert found["count"] == counts
+    assert found["AP50"] == pytest.approx(base, abs=1e-5)
+    for name in TIDE:
+        assert found["gain"][name] == pytest.approx(gains[name], abs=1e-5), name
+    assert min(found["count"][name] for name in TIDE if name != "Miss") > 0
+
+
+@pytest.mark.parametrize("kind", ["bbox", "segm"])
+def test_classes_and_curves_are_pycocotools(kind: str) -> None:
+    truth, table = random_case(0)
+    truth["categories"].reverse()  # whatever their order in the file, they are told by rising id
+    found = errors(truth, table, kind)
+    run = pycocotools(truth, table, kind)
+    with contextlib.redirect_stdout(io.StringIO()):
+        run.accumulate()
+    precision = run.eval["precision"][:, :, :, 0, -1]
+    assert class_names(truth) == [f"kind {n}" for n in range(1, 5)]
+    for k, of_class in enumerate(found["classes"]):
+        own = precision[:, :, k]
+        expected = [None] * 3 if (own == -1).all() else [own.mean(), own[0].mean(), own[5].mean()]
+        assert [of_class[name] for name in ("AP", "AP50", "AP75")] == pytest.approx(
+            expected, abs=1e-6
+        )
+    assert found["classes"][3]["AP"] is None
+    for percent in CURVES_AT:
+        own = precision[IOU_PERCENT.index(percent), :, :3].mean(axis=1)
+        assert found["precision"][str(percent)] == pytest.approx(own, abs=1e-6)
+
+
+def test_confusions_and_calibration_of_a_case_counted_by_hand() -> None:
+    """Two objects of class 1, one of class 2; a hit, a mistaken class, a box on nothing, and one of low score."""
+    boxes = {1: [0, 0, 20, 20], 2: [100, 0, 20, 20], 3: [200, 0, 20, 20], 0: [300, 300, 20, 20]}
+    truth, table = few_kinds(1, 3, 4, 0)
+    shape = truth["annotations"][0]["segmentation"]
+    truth["annotations"] = [
+        {"id": n, "image_id": 1, "category_id": c, "bbox": boxes[n], "area": 400.0, "iscrowd": 0,
+         "segmentation": shape}
+        for n, c in ((1, 1), (2, 1), (3, 2))
+    ]  # fmt: skip
+    found = [(1, 1, 0.95), (2, 2, 0.85), (0, 3, 0.75), (3, 2, CONFUSION_SCORE / 2)]
+    columns = {name: table.column(name) for name in table.column_names}
+    columns["image_id"] = pa.array([1] * 4)
+    columns["category_id"] = pa.array([c for _, c, _ in found])
+    columns["score"] = pa.array(np.array([score for _, _, score in found], dtype=np.float32))
+    for i, name in enumerate(("x", "y", "width", "height")):
+        columns[name] = pa.array(np.array([boxes[n][i] for n, _, _ in found], dtype=np.float32))
+    result = errors(truth, pa.table(columns, schema=table.schema), "bbox")
+    # rows: the object's class (the last: none), columns: the detection's
+    assert result["confusion"] == [
+        [1, 1, 0, 0, 0], [0, 0, 0, 0, 1], [0, 0, 0, 0, 0], [0, 0, 0, 0, 0], [0, 0, 1, 0, 0],
+    ]  # fmt: skip
+    filled = [one for one in result["calibration"]["bins"] if one[2]]
+    assert [(share, count) for _, share, count in filled] == [(1, 1), (0, 1), (0, 1), (1, 1)]
+    gaps = [0.85, 0.75, 0.85, 0.05]
+    assert result["calibration"]["expected"] == pytest.approx(np.mean(gaps), abs=1e-6)
+    assert result["calibration"]["largest"] == pytest.approx(0.85, abs=1e-6)
