@@ -13,7 +13,7 @@ from torch import nn
 from ..config.own_code import import_all
 from ..core.errors import UserError
 from ..data.seeding import seed_libraries
-from . import checkpoint
+from . import checkpoint, foreign
 from .pretrained import require_pretrained
 
 
@@ -99,6 +99,7 @@ def _require_backbone_weights(cfg: Config, backbone: nn.Module) -> None:
         return
     found = checkpoint.load(Path(weights))
     found = found.get("state_dict", found)
+    foreign.require_finite(weights, found)
     own = backbone.state_dict()
     strange = [
         name
