@@ -3,17 +3,21 @@ VENV ?= .venv
 READY := $(VENV)/.ready
 # The GPUs of this machine, where there are some, else its cores; PROFILE=... says otherwise.
 PROFILE ?=
-REPORT := results/smoke/report/index.html
-SCALE ?= smoke
+# quick, unless ARGS="--config scale=..." names another one
+SCALE ?= $(or $(patsubst scale=%,%,$(lastword $(filter scale=%,$(ARGS)))),quick)
+REPORT = results/$(SCALE)/report/index.html
 BENCH ?= measured/bench-cpu.json
 BUNDLE ?= build/bundle
 SNAKEFILES := Snakefile workflow
 export PYTHON CUDA OPS DRY_RUN
+# Snakemake heeds one --config only, so the scale goes into that of ARGS, where it has one.
+with_config = $(if $(findstring --config ,$(ARGS)),$(subst --config ,--config scale=$(SCALE) ,$(ARGS)),$(ARGS) --config scale=$(SCALE))
+with_scale = $(strip $(if $(filter scale=%,$(ARGS)),$(ARGS),$(with_config)))
 # Rules call python, and python calls nothing that is not in the environment.
 run := PATH="$(abspath $(VENV))/bin:$$PATH"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock doctor plan reproduce continue status bench bench-gpu test test-rest test-all test-fast slurm-test lint format clean
+.PHONY: help setup lock doctor plan reproduce smoke pretrain continue status bench bench-gpu test test-rest test-all test-fast slurm-test lint format clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,18 +31,24 @@ $(READY): constraints.txt requirements.lock pyproject.toml setup.py scripts/setu
 lock: ## write requirements.lock from constraints.txt and pyproject.toml; needs uv
 	@sh scripts/lock.sh
 
-doctor: $(READY) ## check installation, machine and data, and say what to do: ARGS="--scale paper"
-	@$(run) python -m r3cnn doctor $(ARGS)
+doctor: $(READY) ## check installation, machine and data, and say what to do: SCALE=paper
+	@$(run) python -m r3cnn doctor --scale $(SCALE) $(ARGS)
 
 plan: $(READY) ## what the trainings will cost: SCALE=paper ARGS="--gpus 8 --price 2.5 --watts 400"
 	@$(run) python -m r3cnn estimate --scale $(SCALE) $(ARGS)
 
-reproduce: $(READY) ## every row of the paper once at scale smoke: all trainings, tables, figure, report
-	@$(run) snakemake $$($(run) python scripts/device.py $(PROFILE)) $(ARGS)
+reproduce: $(READY) ## every row of the paper in miniature: all trainings, tables, figure, report; SCALE=quick
+	@$(run) snakemake $$($(run) python scripts/device.py $(PROFILE)) $(with_scale)
 	@echo "The report: $(REPORT)"
 
+smoke: SCALE := smoke
+smoke: reproduce ## proof that every row runs, in minutes; its APs mean nothing
+
+pretrain: $(READY) ## make the weights again that the small scales begin with (10 minutes of one core)
+	@$(run) python -m r3cnn pretrain --scale mini --out experiments/weights/shapes.pth
+
 continue: $(READY) ## go on where Snakemake was killed: removes its lock, then as reproduce
-	@$(run) snakemake --profile $(or $(PROFILE),workflow/profiles/local) $(ARGS) --unlock
+	@$(run) snakemake --profile $(or $(PROFILE),workflow/profiles/local) $(with_scale) --unlock
 	@$(MAKE) reproduce
 
 status: $(READY) ## which trainings are done, running, waiting or failed: SCALE=paper
@@ -46,8 +56,8 @@ status: $(READY) ## which trainings are done, running, waiting or failed: SCALE=
 
 bench: $(READY) ## speed, each figure a ratio of two things timed in turn (about 25 minutes on a quiet machine)
 	@$(run) python scripts/bench_workflow.py planning --out $(BENCH)
-	@if [ -f $(REPORT) ]; then $(run) python scripts/bench_workflow.py harness results/smoke --out $(BENCH); \
-	else echo "no finished run in results/smoke: the row harness is left out (make reproduce)"; fi
+	@if [ -f results/smoke/report/index.html ]; then $(run) python scripts/bench_workflow.py harness results/smoke --out $(BENCH); \
+	else echo "no finished run in results/smoke: the row harness is left out (make smoke)"; fi
 	@$(run) python -m r3cnn bench $(ARGS) --out $(BENCH)
 	@$(run) python scripts/speed_table.py $(BENCH) docs/speed.md
 

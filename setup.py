@@ -54,12 +54,15 @@ setup(
         *under("r3cnn", "r3cnn"),
         *under("reports", "r3cnn_reports"),
         # data only, so no __init__.py tells setuptools
-        *(f"r3cnn.experiments{part}" for part in ("", ".models", ".models.with", ".scales")),
+        *(
+            f"r3cnn.experiments{part}"
+            for part in ("", ".models", ".models.with", ".scales", ".weights")
+        ),
     ],
     package_dir={"r3cnn_reports": "reports", "r3cnn.experiments": "experiments"},
     package_data={
         "r3cnn": ["catalogue/schemas/*.yaml", "py.typed"],
-        "r3cnn.experiments": ["*.yaml", "scales/*.yaml"],
+        "r3cnn.experiments": ["*.yaml", "scales/*.yaml", "weights/*.pth", "weights/*.md"],
         "r3cnn_reports": [
             "*.yaml",
             "*.mplstyle",

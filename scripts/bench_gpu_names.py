@@ -15,7 +15,7 @@ from packaging.utils import canonicalize_name
 
 CONSTRAINTS = Path(__file__).resolve().parent.parent / "constraints.txt"
 ROOTS = (
-    *("onedl-mmcv", "onedl-mmdetection", "onedl-mmengine", "opencv-python-headless"),
+    *("onedl-mmcv", "onedl-mmdetection", "onedl-mmengine", "opencv-python-headless", "tabulate"),
     *("click", "hotcoco", "jsonschema", "numpy", "pillow", "pyarrow", "pycocotools", "pyyaml"),
 )
 BUILD = ("ninja", "packaging", "setuptools", "wheel")

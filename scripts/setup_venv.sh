@@ -73,7 +73,8 @@ pip install --require-hashes --no-deps --no-build-isolation -r "$root/requiremen
 say "torch (the largest download)"
 install_torch
 install_torchvision
-pip install --no-deps --no-build-isolation -e "$root"
+# setuptools warns of folders that hold data, and of every editable install.
+PYTHONWARNINGS=ignore pip install --no-deps --no-build-isolation -e "$root"
 if [ "${OPS:-}" = compiled ]; then
     run sh "$root/scripts/compile_mmcv.sh" "$venv"
 fi

@@ -2,6 +2,7 @@
 
 import ast
 import os
+import sys
 from pathlib import Path
 
 from ..core.errors import UserError
@@ -36,9 +37,14 @@ def _bases(file: Path) -> list[str]:
     """The `_base_` entries of a config that are files."""
     try:
         body = ast.parse(file.read_text(encoding="utf-8")).body
+    except UnicodeDecodeError:
+        raise UserError(f"{shown(file)}: expected Python in UTF-8; save it so") from None
+    except (OSError, ValueError) as error:
+        raise UserError(f"{shown(file)}: cannot be read: {error}") from None
     except SyntaxError as error:
-        line = f"line {error.lineno}: no valid Python: {error.msg}"
+        line = f"line {error.lineno or '?'}: no valid Python: {error.msg}"
         raise UserError(f"{shown(file)}: {line}") from None
+    _require_assignments(file, body)
     values = [node.value for node in body if isinstance(node, ast.Assign) and _is_base(node)]
     bases: list[ast.expr] = values[-1:]
     if bases and isinstance(bases[0], ast.List | ast.Tuple):
@@ -48,6 +54,19 @@ def _bases(file: Path) -> list[str]:
     if len(texts) < len(bases):
         raise UserError(f"{shown(file)}: _base_: expected a string or a list of strings")
     return [name for name in texts if "::" not in name]
+
+
+def _require_assignments(file: Path, body: list[ast.stmt]) -> None:
+    """mmengine's pure-Python style (imports, read_base) has classes where names are expected here."""
+    for node in body:
+        imported = node.names[0].name if isinstance(node, ast.Import) else None
+        if isinstance(node, ast.ImportFrom):
+            imported = node.module
+        if imported and imported.partition(".")[0] not in sys.stdlib_module_names:
+            raise UserError(
+                f"{shown(file)}: line {node.lineno}: imports {imported}; expected a config of assignments alone, "
+                'with bases such as _base_ = "mmdet::..."; name own classes in a file that `code` names'
+            )
 
 
 def _is_base(node: ast.Assign) -> bool:

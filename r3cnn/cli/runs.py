@@ -1,5 +1,6 @@
 """Commands about a whole run: what it will cost, and how far it is."""
 
+import math
 import sys
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from .common import FILE
 
 
 @click.command()
-@click.option("--scale", default="smoke", show_default=True, help="Name or file of a scale.")
+@click.option("--scale", default="quick", show_default=True, help="Name or file of a scale.")
 @click.option("--catalogue", type=FILE, help="A catalogue of your own beside the paper's.")
 @click.option("--results", type=FILE, help="Folder of the results; results/<scale> without it.")
 def status(scale: str, catalogue: Path | None, results: Path | None) -> None:
@@ -77,6 +78,9 @@ def estimate(
     from ..catalogue import load_catalogue, load_scale
     from ..runs import estimate as module
 
+    for name, value in (("--price", price), ("--watts", watts)):
+        if value is not None and not math.isfinite(value):
+            raise UserError(f"{name} {value}: expected a number")
     settings, trainings = load_scale(scale), load_catalogue(catalogue)
     each = gpus_of_training or min(gpus, 8)
     if each > gpus:

@@ -27,7 +27,7 @@ def set_options(cfg: Config, training: Training) -> None:
     for key in sorted(
         training.options, key=lambda key: (key.count("."), not key.endswith(".type"))
     ):
-        value, where = training.options[key], _where(training, key)
+        value, where = training.options[key], where_of(training, key)
         *parents, name = key.split(".")
         node: Any = cfg
         for part in parents:
@@ -54,12 +54,13 @@ def require_kept(cfg: Config, training: Training) -> None:
             found = found[part] if _has(found, part) else None
         if found != wanted and not key.startswith("model."):
             raise UserError(
-                f"{_where(training, key)}: found {wanted!r}, but the scale sets it to {found!r}; "
+                f"{where_of(training, key)}: found {wanted!r}, but the scale sets it to {found!r}; "
                 "remove it, or use a scale of your own"
             )
 
 
-def _where(training: Training, key: str) -> str:
+def where_of(training: Training, key: str) -> str:
+    """The place of an option, for a message."""
     return f"{shown(training.catalogue)}: {training.id}: options: {key}"
 
 
@@ -167,5 +168,5 @@ def _kind(value: Any) -> str:
 
 def _unknown(training: Training, key: str, part: str, known: Iterable[str]) -> UserError:
     return UserError(
-        f"{_where(training, key)}: the config has no {part!r}; {choice(part, sorted(set(known)))}"
+        f"{where_of(training, key)}: the config has no {part!r}; {choice(part, sorted(set(known)))}"
     )

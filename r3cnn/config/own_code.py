@@ -9,6 +9,7 @@ from mmengine.utils import import_modules_from_strings
 
 from ..core.errors import UserError
 from ..core.files import sha256_of
+from .reading import line_of
 
 
 def add(cfg: Config, code: Path) -> None:
@@ -76,20 +77,8 @@ def _load(code: Path) -> None:
     except (Exception, SystemExit) as error:  # whatever the user's code raises
         del sys.modules[name]
         said = ": ".join(filter(None, [type(error).__name__, " ".join(str(error).split())]))
-        raise UserError(f"{code}, line {_line(error, code)}: {said}; mend it") from error
+        raise UserError(f"{code}, line {line_of(error, code) or '?'}: {said}; mend it") from error
 
 
 def _is_file(found: str | None, code: Path) -> bool:
     return found is not None and Path(found).resolve() == code.resolve()
-
-
-def _line(error: BaseException, code: Path) -> int | str:
-    """The line of the file at which an error arose."""
-    if isinstance(error, SyntaxError) and error.filename == str(code):
-        return error.lineno or "?"
-    found, trace = "?", error.__traceback__
-    while trace is not None:
-        if trace.tb_frame.f_code.co_filename == str(code):
-            found = trace.tb_lineno
-        trace = trace.tb_next
-    return found

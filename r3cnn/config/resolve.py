@@ -4,20 +4,25 @@ Layers, later ones win: the model file and its bases, the mixins of `with`, the 
 (`iou`, `options`), the scale (data, image size, schedule, network size).
 """
 
+import copy
 from collections.abc import Sequence
 from pathlib import Path
 
 from mmengine.config import Config
 
+from ..catalogue.chains import config_chain
 from ..catalogue.scales import Scale
 from ..catalogue.trainings import MODELS, Training
 from ..core.errors import UserError
 from ..core.schema import shown
 from ..data import annotation_file, image_folder
-from . import own_code
+from . import own_code, pipeline
+from .kinds import require_data, require_shrinkable, require_two_stage
 from .network import set_classes, shrink
-from .options import require_kept, set_options
+from .options import require_kept, set_options, where_of
+from .reading import read
 from .signatures import require_taken
+from .unread import require_no_hooks, require_not_replaced, require_read
 
 
 def resolve(
@@ -33,22 +38,37 @@ def resolve(
     backbone: a file of backbone weights, or `random`; without it those that the model names.
     Raises UserError where a setting does not fit the model.
     """
-    cfg = Config.fromfile(training.model_file, import_custom_modules=False)
+    where, files = shown(training.model_file), config_chain(training.model_file)
+    cfg = read(training.model_file, files)
+    require_read(cfg, files, {})
+    if of_a_user(training):  # what is shipped is tested, and needs no slow import of the models
+        require_two_stage(cfg, where, own_code=training.code is not None)
+    require_data(cfg, where)
+    require_no_hooks(cfg, training.model_file)
     for mixin in training.mixin_files:
-        cfg.merge_from_dict(_plain(Config.fromfile(mixin, import_custom_modules=False)))
+        cfg.merge_from_dict(_plain(read(mixin)))
     if training.code:
         own_code.add(cfg, training.code)
     _set_thresholds(cfg, training)
     set_options(cfg, training)
+    require_read(cfg, (), {key: where_of(training, key) for key in training.options})
+    require_data(cfg, where)
     _require_weights(cfg, training)
     _require_heads(cfg, training)
+    before = copy.deepcopy(cfg)
     if scale.network:
+        require_shrinkable(cfg.model, where, scale.name)
         shrink(cfg.model, scale.network)
     pretrained = _set_backbone(cfg, scale, backbone)
     _set_schedule(cfg, training, scale)
-    _set_data(cfg, scale, data)
+    _set_data(cfg, scale, data, where)
     require_kept(cfg, training)
+    require_not_replaced(before, cfg, files)
+<<<<<<< HEAD
     if _of_a_user(training):  # what is shipped is tested, and needs no slow import of the models
+=======
+    if of_a_user(training):
+>>>>>>> main
         require_taken(cfg, f"{shown(training.catalogue)}: {training.id}")
     cfg.randomness = {"seed": seed}
     cfg.r3cnn = {
@@ -67,7 +87,8 @@ def resolve(
     return cfg
 
 
-def _of_a_user(training: Training) -> bool:
+def of_a_user(training: Training) -> bool:
+    """Whether a training has options, code or a model file of a user's own."""
     files = (training.model_file, *training.mixin_files)
     shipped = all(MODELS in file.parents for file in files)
     return bool(training.options or training.code) or not shipped
@@ -184,9 +205,6 @@ def _data_facts(data: dict) -> dict:
     return facts
 
 
-# ------------------------------------------------------------------------------ network
-
-
 # ------------------------------------------------------------------------- schedule, data
 
 
@@ -215,8 +233,9 @@ def _set_schedule(cfg: Config, training: Training, scale: Scale) -> None:
     cfg.auto_scale_lr = {"enable": False, "base_batch_size": scale.batch}
 
 
-def _set_data(cfg: Config, scale: Scale, data: dict | None) -> None:
+def _set_data(cfg: Config, scale: Scale, data: dict | None, where: str) -> None:
     root = Path(data["root"]) if data else Path("data/coco")
+    full = pipeline.full_size(cfg.test_dataloader.dataset.pipeline)
     for name, split in (
         ("train_dataloader", "train"),
         ("val_dataloader", "val"),
@@ -232,15 +251,12 @@ def _set_data(cfg: Config, scale: Scale, data: dict | None) -> None:
         )
         if data:
             loader.dataset.metainfo = {"classes": tuple(data["classes"])}
-        for step in loader.dataset.pipeline:
-            if step.type == "Resize":
-                step.scale = tuple(scale.images)
-            elif step.type == "LoadImageFromFile":
-                step.clear()
-                step.type = "LoadCheckedImage"
+        place = f"{where}: {name}.dataset.pipeline"
+        pipeline.fit(loader.dataset.pipeline, full, scale.images, place)
     cfg.train_dataloader.batch_size = scale.per_pass
     for name in ("val_evaluator", "test_evaluator"):
-        cfg[name].ann_file = str(annotation_file(root, "val"))
+        for one in cfg[name] if isinstance(cfg[name], list) else [cfg[name]]:
+            one.ann_file = str(annotation_file(root, "val"))
     if data:
         set_classes(cfg.model, len(data["classes"]))
     for leftover in (

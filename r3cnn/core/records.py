@@ -55,6 +55,8 @@ class Provenance(TypedDict, total=False):
     versions: dict[str, str]
     device: str
     operators: str  # which back end of mmcv's operators
+    gpu_software: dict[str, str]  # versions of CUDA, cuDNN, NCCL and the driver; none without a GPU
+    tf32: dict[str, bool]  # whether matrix products and convolutions may be rounded to TF32
 
 
 class DataFacts(TypedDict, total=False):
@@ -197,7 +199,7 @@ class KindErrors(TypedDict):
     classes: list[dict[str, float | None]]
     precision: dict[str, list[float | None]]
     confusion: list[list[int]]
-    calibration: Calibration
+    calibration: Calibration | None  # of scores that are probabilities
 
 
 class Errors(TypedDict):

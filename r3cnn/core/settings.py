@@ -1,5 +1,6 @@
 """The settings that Snakemake's --config hands over, as they were typed."""
 
+import itertools
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -47,6 +48,26 @@ def require_one(arguments: Sequence[str]) -> None:
             "--config: stands in the command twice, and the last one alone counts; write all settings after one, "
             "such as --config scale=mini data=DIR"
         )
+
+
+def require_own_targets(arguments: Sequence[str], results: str, own: str) -> None:
+    """Raise UserError for a file that a command asks for and that lies in the results of other settings.
+
+    results: the folder of all results; own: that of the settings of this run, below it.
+    """
+    for before, target in itertools.pairwise(["", *arguments]):
+        if before.startswith("-") and before != "--":  # perhaps an option's value
+            continue
+        below = target.startswith(f"{results}/")
+        if (
+            below
+            and target.count("/") > results.count("/") + 1
+            and not target.startswith(f"{own}/")
+        ):
+            raise UserError(
+                f"{target}: this run's results lie in {own}; name the settings that it belongs to, such as "
+                "--config scale=smoke"
+            )
 
 
 def _text(key: str, value: Any) -> str | None:

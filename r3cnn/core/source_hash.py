@@ -34,6 +34,7 @@ QUIET = {
     "data.content",
     "data.learnt",
     "data.segmentation",
+    "data.serialised",
     "training.lease",
     "training.log",
     "training.stopping",

@@ -130,13 +130,15 @@ def _require_space(folder: Path, needed: int) -> None:
 
 
 def _zip_of(folder: Path, archive: Archive, mirror: str) -> tuple[Path, bool]:
-    """The checked zip, and whether it was fetched (and not only found in a mirror's folder)."""
+    """The checked zip, and whether it was fetched now: one that was there before is the user's."""
     wanted = Wanted(f"{mirror.rstrip('/')}/{archive.path}", archive.size, archive.sha256)
     if "://" in mirror:
         path = folder / archive.name
-        log.info("%s: fetching %.1f GB", wanted.address, archive.size / 1e9)
+        before = path.is_file()
+        if not before:
+            log.info("%s: fetching %.1f GB", wanted.address, archive.size / 1e9)
         download(wanted, path)
-        return path, True
+        return path, not before
     places = [Path(mirror, archive.path), Path(mirror, archive.name)]
     for path in places:
         if path.is_file():

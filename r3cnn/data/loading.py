@@ -1,11 +1,9 @@
 """Which images a step trains on, and with which augmentation: a function of (seed, epoch) alone."""
 
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
-from mmengine.registry import init_default_scope
 from torch.utils.data import DataLoader, Dataset
 
 from ..core.errors import UserError
@@ -14,7 +12,9 @@ from ..core.seeding import key
 from ..core.steps import steps_of_epoch
 from .annotations import read as read_annotations
 from .content import require_sound
+from .parsing import parsed_dataset
 from .seeding import seed_libraries
+from .serialised import shared_dataset
 
 
 class KeyedDataset(Dataset):
@@ -33,28 +33,14 @@ class KeyedDataset(Dataset):
         return self.dataset[index]
 
 
-def build_dataset(loader_cfg: dict) -> Dataset:
-    """mmdet's data set of a dataloader's config. Raises UserError where none is left to read."""
-    init_default_scope("mmdet")
-    from mmdet.registry import DATASETS
+def build_dataset(loader_cfg: dict, checksum: str | None = None) -> Dataset:
+    """mmdet's data set of a dataloader's config. Raises UserError where its annotations cannot be read.
 
-    from . import annotation_api, transforms  # noqa: F401 - registers what the pipelines name
-
-    annotation_api.use()
-    annotations = _existing(loader_cfg)
-    try:
-        return DATASETS.build(loader_cfg["dataset"])
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise UserError(
-            f"{annotations}: not JSON in UTF-8 ({error}); the file may be cut off: fetch or write it again"
-        ) from error
-    except ValueError as error:
-        if "at least one array" not in str(error):
-            raise
-        raise UserError(
-            f"{annotations}: no object to train on: no image is left; check the data with "
-            "`python -m r3cnn data check`, and the model's filter_cfg"
-        ) from error
+    checksum: of the annotation file, where it was compared; a large one is then parsed once for all processes.
+    """
+    _existing(loader_cfg)
+    settings = dict(loader_cfg["dataset"])
+    return shared_dataset(settings, checksum) or parsed_dataset(settings)
 
 
 def _existing(loader_cfg: dict) -> Path:
@@ -64,8 +50,8 @@ def _existing(loader_cfg: dict) -> Path:
     return file
 
 
-def require_checked_annotations(loader_cfg: dict, facts: dict | None, split: str) -> None:
-    """Raise UserError where the annotation file is not the one whose checksum the config keeps.
+def require_checked_annotations(loader_cfg: dict, facts: dict | None, split: str) -> str | None:
+    """The annotation file's checksum, None where the config keeps none. Raises UserError for another file.
 
     A config that keeps none was made for data that nothing has checked: what they say is checked here.
     """
@@ -73,15 +59,18 @@ def require_checked_annotations(loader_cfg: dict, facts: dict | None, split: str
     expected = (facts or {}).get(f"{split}_sha256")
     if not expected and loader_cfg["dataset"].get("type") == "CocoDataset":
         require_sound(file, read_annotations(file)[0], scored=split == "val")
-    if expected and sha256_of(file) != expected:
+    if expected and (found := sha256_of(file)) != expected:
         raise UserError(
-            f"{file}: sha256 {sha256_of(file)[:12]}... found, expected {expected[:12]}... of the data that "
+            f"{file}: sha256 {found[:12]}... found, expected {expected[:12]}... of the data that "
             "the config was made for; put that file back, or check the data and resolve the config again"
         )
+    return expected
 
 
 def wide_images(dataset: Dataset) -> list[bool]:
     """For each image whether it is wider than high: a pass holds one kind, to pad less (as in mmdet)."""
+    if hasattr(dataset, "wide"):
+        return dataset.wide
     infos = (dataset.get_data_info(i) for i in range(len(dataset)))
     return [info["width"] > info["height"] for info in infos]
 

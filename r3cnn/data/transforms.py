@@ -1,6 +1,7 @@
 """Reading of an image that says what is wrong with a bad one; no image is skipped."""
 
 import io
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -42,6 +43,24 @@ class LoadCheckedImage(BaseTransform):
             raise UserError(size_fault(path, found, expected))
         results.update(img=image, img_shape=image.shape[:2], ori_shape=image.shape[:2])
         return results
+
+
+class NamingPipeline:
+    """A data set's pipeline; the picture that OpenCV refuses in it is named by a UserError."""
+
+    def __init__(self, pipeline: Callable[[dict], dict | None]) -> None:
+        self.pipeline = pipeline
+
+    def __call__(self, sample: dict) -> dict | None:
+        """The sample, transformed."""
+        path, sides = sample.get("img_path"), (sample.get("width"), sample.get("height"))
+        try:
+            return self.pipeline(sample)
+        except cv2.error as error:
+            raise UserError(
+                f"{path}: OpenCV refuses to resize this picture of {sides[0]} x {sides[1]} pixels "
+                f"({_reason(error)}); cut it into pieces, or leave it out"
+            ) from error
 
 
 def read_image(path: Path) -> np.ndarray:

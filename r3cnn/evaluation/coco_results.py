@@ -55,20 +55,10 @@ def read_results(paths: Sequence[Path], content: dict) -> dict[str, pa.Table]:
     categories = {one["id"] for one in content["categories"]}
     rows: dict[str, list[dict]] = {kind: [] for kind in KINDS}
     for path in paths:
-        found, _ = read_json(path)
-        if not isinstance(found, list):
-            raise UserError(
-                f"{path}: a JSON {type(found).__name__} found, expected a list of detections as COCO's results are"
-            )
-        for number, one in enumerate(found):
-            _require_detection(f"{path}: detection {number}", one, sizes, categories)
-        _require_codes(path, found)
-        for one in found:
-            mask = (
-                run_lengths(one["segmentation"], *sizes[one["image_id"]])
-                if "segmentation" in one
-                else None
-            )
+        for one in _sound(path, sizes, categories):
+            mask = None
+            if "segmentation" in one:
+                mask = run_lengths(one["segmentation"], *sizes[one["image_id"]])
             row = _row(one, mask)
             for kind in KINDS:
                 if SHAPE[kind] in one:
@@ -104,45 +94,47 @@ def _row(one: dict, mask: dict | None) -> dict[str, Any]:
     }
 
 
+def _sound(path: Path, sizes: dict, categories: set) -> list[dict]:
+    """The detections of a file. Raises UserError for what is none of these images (id: size) and categories."""
+    found, _ = read_json(path)
+    if not isinstance(found, list):
+        raise UserError(
+            f"{path}: a JSON {type(found).__name__} found, expected a list of detections as COCO's results are"
+        )
+    codes = []  # compressed run lengths, which are judged many at a time
+    for number, one in enumerate(found):
+        where = f"{path}: detection {number}"
+        _require_detection(where, one, sizes, categories)
+        if "segmentation" in one:
+            size = list(sizes[one["image_id"]])
+            verdict = examine(one["segmentation"])
+            fault = verdict.fault
+            if verdict.size is not None and verdict.size != size:
+                fault = f"an RLE of size {verdict.size} found, expected {size}"
+            if fault:
+                raise UserError(f"{where}: segmentation: {fault}")
+            if verdict.counts is not None:
+                codes.append((where, verdict.counts, size[0] * size[1]))
+    verdicts = examine_codes([code for _, code, _ in codes], [pixels for _, _, pixels in codes])
+    for (where, _, _), verdict in zip(codes, verdicts, strict=True):
+        if verdict.fault:
+            raise UserError(f"{where}: segmentation: {verdict.fault}")
+    return found
+
+
 def _require_detection(where: str, one: object, sizes: dict, categories: set) -> None:
-    """Raise UserError for what is no detection of these images and categories."""
+    """Raise UserError for what has no shape, another place than these, or no number where one is needed."""
     if not isinstance(one, dict) or not SHAPE.values() & one.keys():
         raise UserError(f"{where}: expected an object with bbox, segmentation or both")
     for key, known in (("image_id", sizes), ("category_id", categories)):
-        if one.get(key) not in known:
+        if type(one.get(key)) is not int or one[key] not in known:
             raise UserError(
-                f"{where}: {key}: {one.get(key)!r} found, expected one of the annotations"
+                f"{where}: {key}: {one.get(key)!r:.60} found, expected one of the annotations"
             )
     if not _finite([one.get("score")]):
-        raise UserError(f"{where}: score: {one.get('score')!r} found, expected a number")
+        raise UserError(f"{where}: score: {one.get('score')!r:.60} found, expected a number")
     if "bbox" in one and not (_finite(one["bbox"]) and len(one["bbox"]) == len(BOX)):
-        raise UserError(f"{where}: bbox: {one['bbox']!r} found, expected [x, y, width, height]")
-    if "segmentation" in one:
-        _require_mask(where, one["segmentation"], list(sizes[one["image_id"]]))
-
-
-def _require_mask(where: str, mask: object, size: list[int]) -> None:
-    found = examine(mask)
-    fault = found.fault
-    if not fault and found.size and found.size != size:
-        fault = f"run lengths of size {found.size} found, expected run lengths of size {size}"
-    if fault:
-        raise UserError(f"{where}: segmentation: {fault}; mend that detection or remove it")
-
-
-def _require_codes(path: Path, found: list[dict]) -> None:
-    """Raise UserError for compressed run lengths that are damaged: pycocotools might never end."""
-    coded = []
-    for number, one in enumerate(found):
-        mask = one.get("segmentation")
-        if isinstance(mask, dict) and isinstance(mask["counts"], str):
-            coded.append((number, mask["counts"], mask["size"][0] * mask["size"][1]))
-    verdicts = examine_codes([code for _, code, _ in coded], [pixels for *_, pixels in coded])
-    for (number, *_), verdict in zip(coded, verdicts, strict=True):
-        if verdict.fault:
-            raise UserError(
-                f"{path}: detection {number}: segmentation: {verdict.fault}; mend that detection or remove it"
-            )
+        raise UserError(f"{where}: bbox: {one['bbox']!r:.60} found, expected [x, y, width, height]")
 
 
 def _finite(values: object) -> bool:

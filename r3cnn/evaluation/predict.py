@@ -108,8 +108,8 @@ class _Work:
         detector = load_detector(cfg, weights)
         loops = sorted(set(loops))
         loops_allowed(detector, loops)
-        require_checked_annotations(cfg.test_dataloader, cfg.r3cnn.data, "val")
-        dataset = build_dataset(cfg.test_dataloader)
+        checksum = require_checked_annotations(cfg.test_dataloader, cfg.r3cnn.data, "val")
+        dataset = build_dataset(cfg.test_dataloader, checksum)
         facts = {
             **cfg.r3cnn.to_dict(),
             **device.record("prediction"),

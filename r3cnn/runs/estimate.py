@@ -1,23 +1,23 @@
 """What the trainings of a scale will cost, before anything is submitted."""
 
 import heapq
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
 from tabulate import tabulate
 
 from ..catalogue.scales import Scale
 from ..catalogue.trainings import Catalogue, Training
 from ..core.errors import UserError
-from ..core.layout import EXPERIMENTS, RunFolder
+from ..core.files import read_json
+from ..core.layout import EXPERIMENTS, PACKAGE, RunFolder
 from ..core.progress import duration
-from ..core.schema import shown
+from ..core.schema import read_checked, shown
 from ..core.steps import images_a_step, steps_of_epoch, trained_images
 
 COSTS = EXPERIMENTS / "costs.yaml"
+COSTS_SCHEMA = PACKAGE / "catalogue" / "schemas" / "costs.schema.yaml"
 COCO_IMAGES = 117_266  # of train2017 with an object
 CHECKPOINTS = 3  # the result, and the newest two of the state
 REFERENCE = "mask_1x"
@@ -66,19 +66,13 @@ def recorded(path: Path, trainings: Iterable[Training]) -> dict[str, Cost]:
     A training that was not measured itself takes the cost of one that was (`relative: to:`), by what its
     pass costs relative to that one's on another device.
     """
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        measured, relative = content["measured"], content.get("relative", {})
-        memory = content.get("memory", {}).get("gigabytes", {})
-        unit = measured["gpus"] / measured["images"]
-        seconds = {id_: float(value) * unit for id_, value in measured["seconds"].items()}
-        passes, compared = relative.get("seconds", {}), relative.get("to", {})
-        device = measured["device"]
-    except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError, ValueError) as error:
-        raise UserError(
-            f"{shown(path)}: no file of measurements ({type(error).__name__}: {error}), expected one as "
-            f"experiments/costs.yaml, or as --probe --out writes it"
-        ) from None
+    content = read_checked(path, COSTS_SCHEMA)
+    measured, relative = content["measured"], content.get("relative", {})
+    memory = content.get("memory", {}).get("gigabytes", {})
+    unit = measured["gpus"] / measured["images"]
+    seconds = {id_: value * unit for id_, value in measured["seconds"].items()}
+    passes, compared = relative.get("seconds", {}), relative.get("to", {})
+    device = measured["device"]
     found = {}
     for training in trainings:
         id_ = _measured_as(training.id, {**seconds, **passes}, content.get("same", {}))
@@ -102,7 +96,7 @@ def _measured_as(id_: str, known: Mapping[str, float], same: Mapping[str, str]) 
 
 def sources_of(path: Path) -> list[str]:
     """Where the numbers of a file of measurements come from, one line for each part of it."""
-    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    content = read_checked(path, COSTS_SCHEMA)
     parts = ("measured", "relative", "memory")
     return [f"{part}: {content[part]['source']}" for part in parts if part in content]
 
@@ -139,8 +133,12 @@ def images_of(scale: Scale, results: Path) -> int:
     """Training images with an object: of the checked data, else as many as the scale or COCO has."""
     checked = RunFolder(results).data
     if checked.is_file():
-        train = json.loads(checked.read_text(encoding="utf-8"))["splits"]["train"]
-        return trained_images(train)
+        try:
+            return trained_images(read_json(checked)["splits"]["train"])
+        except (KeyError, TypeError) as error:
+            raise UserError(
+                f"{checked}: splits.train: found no counts of images; make it with `python -m r3cnn data check`"
+            ) from error
     return scale.data["shapes"]["train"] if "shapes" in scale.data else COCO_IMAGES
 
 

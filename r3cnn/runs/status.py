@@ -33,6 +33,13 @@ SLURM_LOGS = Path(".snakemake/slurm_logs/rule_train")
 CAUSES = re.compile(r"slurmstepd: error|srun: error|oom|DUE TO|CANCELLED|: error:", re.IGNORECASE)
 
 
+# What Slurm, the kernel and PyTorch say of memory that ran out, and its name.
+GPU_MEMORY = re.compile(r"OutOfMemoryError|CUDA out of memory")
+MEMORY = re.compile(
+    r"oom[-_ ]?kill|out[ _]of[ _]memory|signal: Killed|ended with 137", re.IGNORECASE
+)
+
+
 @dataclass(frozen=True)
 class Progress:
     """How far a training is: steps from its log, the length of an epoch from the data."""
@@ -107,7 +114,7 @@ def _left(training: Training, seed: int, scale: Scale, results: Path, refused: s
     last = causes[0][1][-1] if causes and causes[0][0] == log else ""
     if last.endswith(TO_BE_CONTINUED):
         return Status(id_, seed, STOPPED, f"goes on with the next run; {so_far}")
-    return Status(id_, seed, FAILED, so_far, causes)
+    return Status(id_, seed, FAILED, f"{_memory(log)}{so_far}", causes)
 
 
 def _done(manifest: Path, sources: str) -> str:
@@ -176,6 +183,16 @@ def _causes(log: Path, slurm_logs: Path) -> Iterator[tuple[Path, list[str]]]:
     jobs = sorted(slurm_logs.glob("*.log"), key=lambda path: path.stat().st_mtime)
     if jobs and (telling := [line for line in _tail(jobs[-1]) if CAUSES.search(line)]):
         yield jobs[-1], telling[-LINES:]
+
+
+def _memory(log: Path) -> str:
+    """Words where memory ended a training, by its log; else none."""
+    text = "\n".join(_tail(log)) if log.is_file() else ""
+    if GPU_MEMORY.search(text):
+        return "the GPU's memory ran out (lower `per_pass` in the scale); "
+    if MEMORY.search(text):
+        return "killed for memory (raise `memory` in slurm/config.yaml, or lower `workers`); "
+    return ""
 
 
 def _tail(path: Path) -> list[str]:

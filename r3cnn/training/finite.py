@@ -1,7 +1,9 @@
 """Losses, gradients and weights must be finite: a training stops before it keeps anything else."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 import torch
 from torch import Tensor, nn
@@ -9,6 +11,29 @@ from torch import Tensor, nn
 from ..core.errors import UserError
 
 SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One pass of a step: the ids of its images, and its loss terms (0-d, on the device)."""
+
+    images: list[int]
+    terms: Mapping[str, Tensor]
+
+
+def norm(model: nn.Module) -> Tensor:
+    """The gradients' norm (0-d, on their device): not finite where one of them is not."""
+    return nn.utils.get_total_norm([w.grad for w in model.parameters() if w.grad is not None])
+
+
+def stop(
+    where: Path, iteration: int, passes: Sequence[Pass], model: nn.Module, processes: Sequence[int]
+) -> NoReturn:
+    """Raise UserError with what is NaN or infinite here, else with the processes where something is."""
+    for one in passes:
+        require_finite_losses(where, iteration, one.images, one.terms)
+    require_finite_gradients(where, iteration, [i for one in passes for i in one.images], model)
+    _stop(where, iteration, (), [f"losses of process {rank}" for rank in processes])
 
 
 def require_finite_losses(
@@ -25,11 +50,11 @@ def require_finite_gradients(
     where: Path, iteration: int, images: Sequence[int], model: nn.Module
 ) -> None:
     """Raise UserError with the parameters whose gradients are NaN or infinite, before they are used."""
+    if torch.isfinite(norm(model)):
+        return
     found = {
         name: weight.grad for name, weight in model.named_parameters() if weight.grad is not None
     }
-    if torch.isfinite(nn.utils.get_total_norm(found.values())):
-        return
     bad = _not_finite(found.items()) or ["the gradients' norm"]
     _stop(where, iteration, images, [f"gradient of {name}" for name in bad])
 

@@ -1,6 +1,7 @@
 """The learning rate of a step, from the config's param_scheduler (as mmdet 2.3 computed it)."""
 
 from mmengine.config import Config
+from mmengine.optim import OptimWrapper
 
 
 def learning_rate(cfg: Config, step: int, steps_per_epoch: int, batch: int) -> float:
@@ -16,3 +17,8 @@ def learning_rate(cfg: Config, step: int, steps_per_epoch: int, batch: int) -> f
             epoch = step // steps_per_epoch
             rate *= part.gamma ** sum(epoch >= milestone for milestone in part.milestones)
     return rate
+
+
+def rate_factors(optim: OptimWrapper, rate: float) -> list[float]:
+    """What each group's learning rate is multiplied by, as `paramwise_cfg` asks; `rate`: the optimiser's own."""
+    return [group["lr"] / rate for group in optim.param_groups]

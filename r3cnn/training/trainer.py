@@ -8,7 +8,8 @@ import contextlib
 import logging
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -36,10 +37,12 @@ from ..weights import checkpoint
 from ..weights.building import build_detector
 from ..weights.device import choose_device
 from . import finite, lease, resuming
+from .exchange import exchange
+from .finite import Pass
 from .log import TrainLog
 from .publishing import Finished
 from .sampling import SamplerTaps
-from .schedule import learning_rate
+from .schedule import learning_rate, rate_factors
 from .stopping import Interrupted, StopRequest, heed_parent_only
 from .validation import Validation
 
@@ -59,12 +62,14 @@ class Trainer:
         self.device = choose_device()
         self.rank, self.world = dist.get_rank(), dist.get_world_size()
         self.seed = cfg.randomness.seed
-        require_checked_annotations(cfg.train_dataloader, cfg.r3cnn.data, "train")
-        self.dataset = build_dataset(cfg.train_dataloader)
-        require_objects(self.dataset, cfg.train_dataloader.dataset.ann_file)
+        checksum = require_checked_annotations(cfg.train_dataloader, cfg.r3cnn.data, "train")
+        self.dataset = build_dataset(cfg.train_dataloader, checksum)
+        if self.rank == 0:  # it looks at every image's objects, and says how many there are
+            require_objects(self.dataset, cfg.train_dataloader.dataset.ann_file)
         self.detector = build_detector(cfg, self.device, self.seed).train()
         self.model = self._distributed(self.detector)
         self.optim = build_optim_wrapper(self.detector, cfg.optim_wrapper)
+        self.factors = rate_factors(self.optim, cfg.optim_wrapper.optimizer.lr)
         self.taps = SamplerTaps(self.detector, self.seed)
         self.wide = wide_images(self.dataset)
         self.per_pass = cfg.train_dataloader.batch_size
@@ -76,6 +81,8 @@ class Trainer:
         self.epochs = cfg.train_cfg.max_epochs
         self.step = 0
         self.counts: list[Tensor] = []  # (L, A, 3, B) of each finished epoch, over all processes
+        self.order: list[list[tuple[int, int]]] = []  # what this process reads in the epoch
+        self.loader = self._new_loader()
         self.log = TrainLog(self.state, self.rank == 0)
         self.validation = Validation(cfg, self.state)
 
@@ -177,11 +184,11 @@ class Trainer:
         """Train the rest of an epoch."""
         saved, ended = time.monotonic(), False
         while not ended:
-            self._train_step(epoch, data)
+            end = saved + seconds
+            stop, due = self._train_step(epoch, data, partial(self._questions, end))
             ended = self.step % self.steps_per_epoch == 0
             if ended:
                 self._end_epoch()
-            stop, due = self._any(bool(self.stop), time.monotonic() - saved >= seconds)
             if stop or due or ended:
                 if owned:
                     owned.require()
@@ -189,6 +196,10 @@ class Trainer:
                 saved = time.monotonic()
             if stop and self.step < self.steps:
                 raise Interrupted(f"a signal came; stopped after step {self.step}")
+
+    def _questions(self, end: float) -> tuple[bool, bool]:
+        """Whether to stop after this step, and whether a checkpoint is due."""
+        return bool(self.stop), time.monotonic() >= end
 
     def _validate(self, owned: lease.Lease | None) -> None:
         """At the end of an epoch: its line of validation, where one is due."""
@@ -208,57 +219,94 @@ class Trainer:
         for _ in range(min(steps, self.steps_per_epoch)):
             self._train_step(0, data)
 
+    def _new_loader(self) -> DataLoader:
+        """One for all epochs, so that its processes start once."""
+        workers = self.cfg.train_dataloader.num_workers
+        return DataLoader(
+            KeyedDataset(self.dataset, self.seed),
+            batch_sampler=self.order,
+            num_workers=workers,
+            persistent_workers=workers > 0,
+            pin_memory=self.device.type == "cuda",
+            collate_fn=collate,
+            worker_init_fn=heed_parent_only,
+        )
+
     def _loader(self, epoch: int, first_step: int) -> DataLoader:
         passes = passes_of_epoch(self.wide, self.per_pass, self.seed, epoch)
         mine = passes_of_rank(
             passes, epoch, first_step, self.passes_per_step, self.rank, self.world
         )
-        return DataLoader(
-            KeyedDataset(self.dataset, self.seed),
-            batch_sampler=list(mine),
-            num_workers=self.cfg.train_dataloader.num_workers,
-            collate_fn=collate,
-            worker_init_fn=heed_parent_only,
-        )
+        self.order[:] = mine
+        return self.loader
 
-    def _train_step(self, epoch: int, data: Iterator[dict]) -> None:
-        """Forward and backward of this process's passes, one step of the optimiser."""
+    def _train_step(
+        self, epoch: int, data: Iterator[dict], ask: Callable[[], Sequence[bool]] = tuple
+    ) -> list[bool]:
+        """Forward and backward of this process's passes, one step of the optimiser.
+
+        ask: questions to all processes; returns for each whether any of them says yes.
+        """
         begin = time.perf_counter()
         rate = learning_rate(self.cfg, self.step, self.steps_per_epoch, self.batch)
-        for group in self.optim.param_groups:
-            group["lr"] = rate
-        passes = self.passes_per_step // self.world
-        totals: dict[str, Tensor] = {}
-        images: list[int] = []
-        for i in range(passes):
-            batch = self.detector.data_preprocessor(next(data), True)
-            ids = [sample.img_id for sample in batch["data_samples"]]
-            images += ids
-            self.taps.begin(epoch, ids)
-            last = i == passes - 1
-            with self._no_sync(until_last=not last), self.optim.optim_context(self.model):
-                loss, terms = self.detector.parse_losses(self.model(**batch, mode="loss"))
-                finite.require_finite_losses(self.state.path, self.step + 1, ids, terms)
-                self.optim.backward(loss / passes)
-            for name, value in terms.items():
-                totals[name] = totals.get(name, 0) + value.detach() / passes
-        if not isinstance(self.optim, AmpOptimWrapper):  # which skips the steps that overflow
-            finite.require_finite_gradients(self.state.path, self.step + 1, images, self.detector)
+        for group, factor in zip(self.optim.param_groups, self.factors, strict=True):
+            group["lr"] = rate * factor
+        done = self._passes(epoch, data)
+        # before the weights change, and the only time that the host waits for the device
+        means, answers = self._exchanged(done, ask())
         self.optim.step()
         self.optim.zero_grad()
         self.step += 1
-        self._log_step(epoch, rate, totals, time.perf_counter() - begin)
+        self._log_step(epoch, rate, means, time.perf_counter() - begin)
+        return answers
+
+    def _passes(self, epoch: int, data: Iterator[dict]) -> list[Pass]:
+        """Forward and backward of each of this process's passes."""
+        passes = self.passes_per_step // self.world
+        done = []
+        for i in range(passes):
+            batch = self.detector.data_preprocessor(next(data), True)
+            ids = [sample.img_id for sample in batch["data_samples"]]
+            self.taps.begin(epoch, ids)
+            last = i == passes - 1
+            with self._no_sync(until_last=not last), self.optim.optim_context(self.model):
+                loss, terms = self._losses(batch)
+                self.optim.backward(loss / passes)
+            done.append(Pass(ids, {name: value.detach() for name, value in terms.items()}))
+        return done
+
+    def _losses(self, batch: dict) -> tuple[Tensor, dict[str, Tensor]]:
+        return self.detector.parse_losses(self.model(**batch, mode="loss"))
+
+    def _exchanged(
+        self, done: Sequence[Pass], asked: Sequence[bool]
+    ) -> tuple[dict[str, float], list[bool]]:
+        """The mean loss terms over all passes and processes, and for each question whether any says yes.
+
+        Raises UserError in all processes where a loss or gradient of any is not finite.
+        """
+        names = list(done[0].terms)
+        totals = [sum(one.terms[name] / len(done) for one in done) for name in names]
+        losses = [one.terms["loss"] for one in done]
+        norm = [] if isinstance(self.optim, AmpOptimWrapper) else [finite.norm(self.detector)]
+        rows = exchange([*totals, *losses, *norm], asked)
+        first, size = len(totals), len(totals) + len(losses) + len(norm)
+        checked = [row[first:size] for row in rows]
+        bad = [rank for rank, row in enumerate(checked) if not all(map(math.isfinite, row))]
+        if bad:
+            finite.stop(self.state.path, self.step + 1, done, self.detector, bad)
+        columns = list(zip(*rows, strict=True))
+        means = dict(zip(names, (sum(c) / len(c) for c in columns), strict=False))
+        return means, [any(column) for column in columns[size:]]
 
     def _no_sync(self, until_last: bool):
         if until_last and self.world > 1:
             return self.model.no_sync()
         return contextlib.nullcontext()
 
-    def _log_step(self, epoch: int, rate: float, totals: dict[str, Tensor], seconds: float) -> None:
-        if self.world > 1:
-            dist.all_reduce_dict(totals, op="mean")
+    def _log_step(self, epoch: int, rate: float, means: dict[str, float], seconds: float) -> None:
         if self.rank == 0:
-            values = {name: round(float(value), 6) for name, value in totals.items()}
+            values = {name: round(value, 6) for name, value in means.items()}
             place = {"epoch": epoch + 1, "iteration": self.step, "lr": rate}
             line = {**place, **values, "seconds": round(seconds, 4)}
             self.log.write(line, self.steps, self.epochs, *self.validation.to_come())

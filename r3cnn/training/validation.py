@@ -54,8 +54,10 @@ class Validation:
             self.lines = [line for line in lines if line["epoch"] <= epoch]
             self._write()
         if self.every:
-            require_checked_annotations(self.cfg.test_dataloader, self.cfg.r3cnn.data, "val")
-            self.dataset = build_dataset(self.cfg.test_dataloader)
+            checksum = require_checked_annotations(
+                self.cfg.test_dataloader, self.cfg.r3cnn.data, "val"
+            )
+            self.dataset = build_dataset(self.cfg.test_dataloader, checksum)
             if self.world > 1:  # on the CPU: detections are no tensors, and a GPU's group times out
                 self.group = torch.distributed.new_group(backend="gloo", timeout=WAIT)
 

@@ -13,7 +13,7 @@ from torch import nn
 from ..config.own_code import import_all
 from ..core.errors import UserError
 from ..data.seeding import seed_libraries
-from . import checkpoint
+from . import checkpoint, foreign
 from .pretrained import require_pretrained
 
 
@@ -44,6 +44,35 @@ def build_detector(cfg: Config, device: torch.device | str, seed: int | None = N
     return keep_float32(detector).to(device)
 
 
+def require_buildable(cfg: Config, where: str) -> None:
+    """Raise UserError where a config does not make a detector that can be trained here; nothing is allocated."""
+    try:
+        detector = build_detector(cfg, "meta")
+    except UserError:
+        raise
+    except Exception as error:  # whatever a class, perhaps the user's own, raises
+        said = " ".join(str(error).split())[:300]
+        raise UserError(
+            f"{where}: model: cannot be built: {type(error).__name__}: {said}; correct the model"
+        ) from error
+    head = getattr(detector, "roi_head", None)
+    if not getattr(detector, "with_mask", False):
+        raise UserError(f"{where}: model.roi_head: has no mask head; expected boxes and masks")
+    if not hasattr(getattr(detector, "rpn_head", None), "sampler") or not hasattr(
+        head, "bbox_sampler"
+    ):
+        raise UserError(
+            f"{where}: model: no sampler of training boxes in its RPN or RoI head; expected train_cfg.rpn and "
+            "train_cfg.rcnn with a sampler, as Mask R-CNN has them"
+        )
+    names = [name for name, _ in detector.named_parameters()]
+    for key in (cfg.optim_wrapper.get("paramwise_cfg") or {}).get("custom_keys") or {}:
+        if not any(key in name for name in names):
+            raise UserError(
+                f"{where}: optim_wrapper.paramwise_cfg.custom_keys: {key!r} is in no parameter's name"
+            )
+
+
 def _backbone_weights(cfg: Config) -> str:
     return str((cfg.model.backbone.get("init_cfg") or {}).get("checkpoint", ""))
 
@@ -70,6 +99,7 @@ def _require_backbone_weights(cfg: Config, backbone: nn.Module) -> None:
         return
     found = checkpoint.load(Path(weights))
     found = found.get("state_dict", found)
+    foreign.require_finite(weights, found)
     own = backbone.state_dict()
     strange = [
         name

@@ -1,6 +1,7 @@
 """The device at hand, and what a result says of it."""
 
 import platform
+import re
 from pathlib import Path
 
 import torch
@@ -8,6 +9,8 @@ import torch
 from ..core import provenance
 from ..core.records import Provenance
 from ..ops.backend import back_end
+
+DRIVER = Path("/proc/driver/nvidia/version")
 
 
 def choose_device() -> torch.device:
@@ -36,6 +39,42 @@ def _cpu_model() -> str:
     return platform.processor() or platform.machine()
 
 
+def gpu_software() -> dict[str, str]:
+    """Versions of what computes on the GPU: CUDA, cuDNN, NCCL and the driver; none without a GPU."""
+    if not torch.cuda.is_available():
+        return {}
+    nccl = torch.cuda.nccl.version() if torch.distributed.is_nccl_available() else ()
+    return {
+        "cuda": str(torch.version.cuda),
+        "cudnn": str(torch.backends.cudnn.version()),
+        "nccl": ".".join(map(str, nccl)),
+        "driver": _driver(),
+    }
+
+
+def _driver() -> str:
+    """The NVIDIA driver's version, as its kernel module tells it."""
+    try:
+        text = DRIVER.read_text(encoding="utf-8")
+    except OSError:
+        return "unknown"
+    found = re.search(r"Kernel Module\D*([\d.]+)", text)
+    return found[1] if found else "unknown"
+
+
+def tf32() -> dict[str, bool]:
+    """Whether float32 products may be rounded to TF32, which an A100 does and a V100 cannot."""
+    return {
+        "matmul": torch.backends.cuda.matmul.allow_tf32,
+        "cudnn": torch.backends.cudnn.allow_tf32,
+    }
+
+
 def record(part: str) -> Provenance:
     """What a result made here says of sources, versions and device; part: training, prediction or scoring."""
-    return {**provenance.record(part, device_name()), "operators": back_end()}
+    return {
+        **provenance.record(part, device_name()),
+        "operators": back_end(),
+        "gpu_software": gpu_software(),
+        "tf32": tf32(),
+    }

@@ -28,6 +28,7 @@ SHAPES = (
 LIMITS = {
     "smoke": "Trained for some dozens of iterations to prove that everything runs. **Its APs mean nothing, and "
     "it finds next to nothing.**",
+    "quick": SHAPES,
     "mini": SHAPES,
     "mini_lr005": SHAPES,
     "paper": "Trained as in the paper. One seed: another one may differ by some tenths of a point of AP.",

@@ -7,12 +7,14 @@ from typing import Any
 import jsonschema
 
 from r3cnn.core.errors import UserError
-from r3cnn.core.schema import read_yaml
+from r3cnn.core.records import KINDS, METRICS
+from r3cnn.core.schema import choice, read_yaml
 
 from .. import own_file
 
 DEFAULT_CLAIMS = own_file("claims.yaml")
 SCHEMA = own_file("schemas/claims.schema.yaml")
+MEASURED = ("parameters", "memory", "speed")  # each has a spread
 OF_CELLS = ("difference", "ratio")
 OF_HISTOGRAMS = ("evenness", "share", "distance")
 
@@ -84,6 +86,7 @@ def _claim(path: Path, name: str, entry: dict[str, Any]) -> Claim:
                 "expected the least before the most"
             )
         for metric in item.get("metrics", [f"iou.{quantity}"]):
+            _require_number(f"{path}: claims.{name}.checks.{index}", quantity, metric)
             is_ap = metric.startswith(("bbox.", "segm."))
             if quantity in OF_CELLS and is_ap != (quantity == "difference"):
                 raise UserError(
@@ -96,6 +99,18 @@ def _claim(path: Path, name: str, entry: dict[str, Any]) -> Claim:
     paper = entry.get("paper", {"says": "", "where": ""})
     says, where = (" ".join(paper[key].split()) for key in ("says", "where"))
     return Claim(name, " ".join(entry["text"].split()), note, tuple(checks), says, where)
+
+
+def _require_number(where: str, quantity: str, metric: str) -> None:
+    """A metric is a number that results hold, not a text such as the device's name."""
+    group, _, key = metric.partition(".")
+    if group in KINDS and key not in METRICS:
+        raise UserError(f"{where}: {metric}: unknown metric; {choice(key, METRICS)}")
+    if quantity == "ratio" and group not in (*MEASURED, *KINDS):
+        raise UserError(
+            f"{where}: {metric}: no number that is measured; expected one of {', '.join(MEASURED)}, such as "
+            "parameters.trainable"
+        )
 
 
 def _sides(item: dict[str, Any]) -> tuple[Side, Side]:

@@ -29,7 +29,8 @@ class Run:
 
     def __init__(self, results: Path, *config: str) -> None:
         # a lock is held for each folder that Snakemake runs in: tests run one after the other
-        self.config = ["--config", f"results={results}", *config]
+        scale = [] if any(one.startswith("scale=") for one in config) else ["scale=smoke"]
+        self.config = ["--config", f"results={results}", *scale, *config]
         self.results = results
 
     def __call__(self, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -18,23 +18,30 @@ CONTINUE = 85
 
 def at_losses(step: int) -> None:
     """Between forward and backward pass."""
-    _die_in(
-        "r3cnn.training.finite.require_finite_losses",
-        lambda where, iteration, *_: iteration >= step,
-    )
+    _die_after("_losses", lambda trainer: trainer.step + 1 >= step)
 
 
 def at_gradients(step: int) -> None:
     """Between the backward pass and the optimiser's step."""
-    _die_in(
-        "r3cnn.training.finite.require_finite_gradients",
-        lambda where, iteration, *_: iteration >= step,
-    )
+    _die_after("_exchanged", lambda trainer: trainer.step + 1 >= step)
 
 
 def after_step(step: int) -> None:
     """Between a step and its checkpoint."""
-    _die_in("r3cnn.training.trainer.Trainer._any", lambda trainer, *_: trainer.step >= step)
+    _die_after("_train_step", lambda trainer: trainer.step >= step)
+
+
+def _die_after(method: str, when) -> None:
+    from r3cnn.training.trainer import Trainer
+
+    def dying(trainer, *arguments):
+        found = original(trainer, *arguments)
+        if when(trainer):
+            die()
+        return found
+
+    original = getattr(Trainer, method)
+    setattr(Trainer, method, dying)
 
 
 def in_log(step: int) -> None:
@@ -159,14 +166,14 @@ def test_killed_again_and_again(warm, undisturbed, tmp_path):
 
 def at_step(step: int, number: int) -> None:
     """Have the process send itself a signal in the middle of a step."""
-    from r3cnn.training import finite
+    from r3cnn.training.trainer import Trainer
 
-    def signalled(where, iteration, *rest):
-        if iteration == step:
+    def signalled(trainer, batch):
+        if trainer.step + 1 == step:
             os.kill(os.getpid(), number)
-        original(where, iteration, *rest)
+        return original(trainer, batch)
 
-    original, finite.require_finite_losses = finite.require_finite_losses, signalled
+    original, Trainer._losses = Trainer._losses, signalled
 
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGUSR1"])

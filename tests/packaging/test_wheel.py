@@ -72,6 +72,7 @@ def test_the_wheel_holds_packages_and_data_only(wheel: Path) -> None:
         "r3cnn/experiments/paper.yaml",
         "r3cnn/experiments/models/with/dcn.py",
         "r3cnn/experiments/scales/smoke.yaml",
+        "r3cnn/experiments/weights/shapes.pth",
         "r3cnn/catalogue/schemas/scale.schema.yaml",
         "r3cnn_reports/tables.yaml",
         "r3cnn_reports/schemas/claims.schema.yaml",

@@ -15,6 +15,7 @@ class cuda:
     device_count = staticmethod(lambda: {count})
     get_device_name = staticmethod(lambda number: "NVIDIA H100")
 """
+QUICK = "--config scale=quick"
 RECORD = '#!/bin/sh\necho "$@" >> snakemake.calls\n'
 
 
@@ -48,7 +49,15 @@ class Machine:
     def make(self, *words: str, **environment: str) -> tuple[str, str]:
         """What make says, and what Snakemake is called with."""
         # what `make test ARGS=...` hands on is not this call's
-        handed_on = ("CUDA_VISIBLE_DEVICES", "ARGS", "PROFILE", "MFLAGS", "MAKEFLAGS", "MAKELEVEL")
+        handed_on = (
+            "CUDA_VISIBLE_DEVICES",
+            "ARGS",
+            "PROFILE",
+            "SCALE",
+            "MFLAGS",
+            "MAKEFLAGS",
+            "MAKELEVEL",
+        )
         env = {key: value for key, value in os.environ.items() if key not in handed_on}
         env |= {"PYTHONPATH": str(self.folder / "fake"), **environment}
         env["PATH"] = f"{self.folder / 'bin'}:/usr/bin:/bin"
@@ -63,7 +72,7 @@ class Machine:
 def test_gpus_are_used(tmp_path, gpus, words):
     said, called = Machine(tmp_path, gpus, nvidia_smi=True).make("reproduce")
     assert f"Device: {words}: NVIDIA H100." in said.splitlines()
-    assert called == f"--profile workflow/profiles/gpu --resources gpu={gpus}"
+    assert called == f"--profile workflow/profiles/gpu --resources gpu={gpus} {QUICK}"
 
 
 def test_without_one_it_says_so_in_one_line(tmp_path):
@@ -71,7 +80,7 @@ def test_without_one_it_says_so_in_one_line(tmp_path):
     assert said.count("GPU") == 1
     cores = len(os.sched_getaffinity(0))
     assert f"Device: the CPU, {cores} cores; no GPU is used." in said.splitlines()
-    assert called == "--profile workflow/profiles/local"
+    assert called == f"--profile workflow/profiles/local {QUICK}"
 
 
 def test_a_gpu_that_has_no_number_is_shared(tmp_path):
@@ -79,10 +88,10 @@ def test_a_gpu_that_has_no_number_is_shared(tmp_path):
     machine = Machine(tmp_path, 1, nvidia_smi=False)
     if shutil.which("nvidia-smi", path="/usr/bin:/bin"):
         pytest.skip("this machine has nvidia-smi where every program looks")
-    assert machine.make("reproduce")[1] == "--profile workflow/profiles/local"
+    assert machine.make("reproduce")[1] == f"--profile workflow/profiles/local {QUICK}"
     (machine.folder / "snakemake.calls").unlink()
     called = machine.make("reproduce", CUDA_VISIBLE_DEVICES="0")[1]
-    assert called == "--profile workflow/profiles/gpu --resources gpu=1"
+    assert called == f"--profile workflow/profiles/gpu --resources gpu=1 {QUICK}"
 
 
 def test_the_user_s_own_choice_and_arguments_go_first(tmp_path):
@@ -95,6 +104,21 @@ def test_the_user_s_own_choice_and_arguments_go_first(tmp_path):
 def test_going_on_takes_the_same_device(tmp_path):
     _, called = Machine(tmp_path, 2, nvidia_smi=True).make("continue")
     assert called.splitlines() == [
-        "--profile workflow/profiles/local --unlock",
-        "--profile workflow/profiles/gpu --resources gpu=2",
+        f"--profile workflow/profiles/local {QUICK} --unlock",
+        f"--profile workflow/profiles/gpu --resources gpu=2 {QUICK}",
     ]
+
+
+@pytest.mark.parametrize(
+    ("words", "called", "report"),
+    [
+        (["smoke"], "--config scale=smoke", "smoke"),
+        (["reproduce", "SCALE=mini"], "--config scale=mini", "mini"),
+        (["reproduce", "ARGS=-n --config scale=mini"], "-n --config scale=mini", "mini"),
+        (["reproduce", "ARGS=--config seeds=1 -n"], "--config scale=quick seeds=1 -n", "quick"),
+    ],
+)
+def test_the_scale_reaches_snakemake_and_the_line_of_the_report(tmp_path, words, called, report):
+    said, made = Machine(tmp_path, 0, nvidia_smi=True).make(*words)
+    assert made == f"--profile workflow/profiles/local {called}"
+    assert f"The report: results/{report}/report/index.html" in said.splitlines()

@@ -22,9 +22,9 @@ class Tree:
         self.root = root
 
     def snakemake(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess:
-        """Run Snakemake in this folder; with `check`, a failure shows its output."""
+        """Run Snakemake in this folder, by default at scale smoke; with `check`, a failure shows its output."""
         done = subprocess.run(
-            [sys.executable, "-m", "snakemake", *arguments],
+            [sys.executable, "-m", "snakemake", *at_smoke(arguments)],
             cwd=self.root,
             # r3cnn is imported as Python starts, before this folder would be looked at.
             env=os.environ | {"PYTHONPATH": str(self.root)},
@@ -51,6 +51,16 @@ class Tree:
         """Add to the end of a file."""
         with open(self.root / path, "a") as file:
             file.write(text)
+
+
+def at_smoke(arguments: tuple[str, ...]) -> list[str]:
+    """Snakemake's arguments, with scale=smoke in --config if they name no scale and read the Snakefile."""
+    if any(one.startswith("scale=") for one in arguments):
+        return list(arguments)
+    if "--config" not in arguments:
+        return [*arguments, "--config", "scale=smoke"]
+    at = arguments.index("--config") + 1
+    return [*arguments[:at], "scale=smoke", *arguments[at:]]
 
 
 class Plan:

@@ -15,7 +15,7 @@ from r3cnn.core.errors import UserError
 from r3cnn.core.files import write_json
 from r3cnn.core.layout import REPORT_CHARTS, RunFolder
 from r3cnn.core.schema import choice, read_checked, shown
-from r3cnn.core.settings import require_one, texts
+from r3cnn.core.settings import require_one, require_own_targets, texts
 from snakemake.logging import logger
 
 # The rules say `python`: the one that runs Snakemake, even where its environment is not activated.
@@ -39,7 +39,7 @@ ALL_CORES = workflow.resource_settings.cores or 8
 def read_settings():
     """The keys of --config, with their defaults."""
     defaults = {
-        "scale": "smoke",
+        "scale": "quick",
         "data": None,
         "catalogue": None,
         "backbone": None,
@@ -193,6 +193,7 @@ try:
     SCALE = chosen_scale()
     CATALOGUE = load_catalogue(SETTINGS["catalogue"])
     DATA, RESULTS = data_and_results()
+    require_own_targets(sys.argv[1:], SETTINGS["results"], RESULTS)
     refuse_results_of_other_data()
     BACKBONE = backbone_weights()
     TABLE_FILES = chain_of_tables(CATALOGUE.tables)

@@ -4,7 +4,7 @@ import pytest
 from snakemake.cli import parse_config
 
 from r3cnn.core.errors import UserError
-from r3cnn.core.settings import require_one, texts
+from r3cnn.core.settings import require_one, require_own_targets, texts
 
 
 @pytest.mark.parametrize(
@@ -59,3 +59,13 @@ def test_two_config_arguments_are_refused(again):
     with pytest.raises(UserError, match="--config: stands in the command twice"):
         require_one(["snakemake", "--config", "a=1", *again])
     require_one(["snakemake", "--configfile", "x", "--config", "a=1", "--", "--config"])
+
+
+def test_a_target_in_the_results_of_other_settings_is_refused():
+    own = ("results", "results/quick")
+    with pytest.raises(
+        UserError, match=r"results/smoke-2024_01/data.json: .* lie in results/quick"
+    ):
+        require_own_targets(["-n", "--", "results/smoke-2024_01/data.json"], *own)
+    require_own_targets(["--report", "results/smoke/r.zip"], *own)
+    require_own_targets(["-n", "results/quick/data.json", "results/x", "report", "data/y/z"], *own)

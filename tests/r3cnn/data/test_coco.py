@@ -200,6 +200,14 @@ def test_coco_is_fetched_unpacked_and_checked(server, archives, shapes, tmp_path
     assert names == {"annotations", "train2017", "val2017"}, "no zip and nothing half unpacked"
 
 
+def test_a_zip_that_the_user_put_there_stays(server, archives, tmp_path):
+    (tmp_path / "coco").mkdir()
+    shutil.copy(server.folder / archives[1].path, tmp_path / "coco")
+    coco.fetch(tmp_path / "coco", server.address)
+    assert [path.name for path in (tmp_path / "coco").glob("*.zip")] == ["val2017.zip"]
+    assert "/zips/val2017.zip" not in [path for path, _ in server.requests]
+
+
 def test_what_is_there_is_used_as_it_is(server, archives, tmp_path):
     coco.fetch(tmp_path / "coco", server.address)
     shutil.rmtree(tmp_path / "coco" / "val2017")

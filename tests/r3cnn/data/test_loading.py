@@ -1,10 +1,12 @@
 """Order and augmentation are functions of (seed, epoch, image), whoever reads."""
 
 import random
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from r3cnn.catalogue.scales import load_scale
 from r3cnn.config.resolve import resolve
@@ -28,6 +30,19 @@ def dataset(shapes):
     return build_dataset(
         resolve(tiny.entry("mask_1x"), load_scale("smoke"), 0, shapes).train_dataloader
     )
+
+
+def test_a_picture_that_the_pipeline_cannot_resize_is_named(shapes):
+    """1 x 5,000 pixels: nothing is left of the short side."""
+    found = build_dataset(
+        resolve(tiny.entry("mask_1x"), load_scale("smoke"), 0, shapes).test_dataloader
+    )
+    info = found.get_data_info(1)
+    name = Path(info["img_path"]).with_name("thin.png")
+    Image.new("RGB", (5000, 1)).save(name)
+    thin = info | {"img_path": str(name), "width": 5000, "height": 1, "instances": []}
+    with pytest.raises(UserError, match=r"thin\.png: .* 5000 x 1 pixels .*; cut it into pieces"):
+        found.pipeline(thin)
 
 
 # ------------------------------------------------------------------------- augmentation

@@ -16,6 +16,7 @@ from pycocotools.cocoeval import COCOeval
 from r3cnn.core.errors import UserError
 from r3cnn.core.files import sha256_of
 from r3cnn.core.records import BY_BOX_AREA, IOU_PERCENT, METRICS, SCORED
+from r3cnn.evaluation import score as score_module
 from r3cnn.evaluation.predictions import SCHEMA
 from r3cnn.evaluation.score import score
 from tests.r3cnn.reference import at_iou, summarised
@@ -395,6 +396,34 @@ def test_annotations_that_are_no_annotations(tmp_path, content, cause):
     message = refused(path, broken)
     assert message.startswith(f"{broken}: ")
     assert cause in message
+
+
+def test_at_scale_paper_pycocotools_scores_some_of_the_images_and_the_file_says_how_many(
+    annotations, tmp_path, monkeypatch
+):
+    path = write(tmp_path / "p.parquet", imperfect(loaded(annotations)), scale="paper")
+    assert result(path, 3, annotations)["provenance"]["pycocotools_images"] == 4
+    monkeypatch.setattr(score_module, "CHECKED_IMAGES", 2)
+    seen, real = [], score_module.pycocotools_metrics
+    monkeypatch.setattr(
+        score_module,
+        "pycocotools_metrics",
+        lambda *part, **more: seen.append(part) or real(*part, **more),
+    )
+    found = result(path, 3, annotations)
+    assert found["provenance"]["pycocotools_images"] == 2
+    ids = sorted(one["id"] for one in json.loads(annotations.read_text())["images"])
+    for content, table, _ in seen:
+        assert [one["id"] for one in content["images"]] == ids[::2]
+        assert set(table["image_id"].to_pylist()) == set(ids[::2])
+        assert {one["image_id"] for one in content["annotations"]} == set(ids[::2])
+    monkeypatch.setattr(
+        score_module,
+        "pycocotools_metrics",
+        lambda *part, **more: real(*part, **more) | {"AP": 0.123},
+    )
+    with pytest.raises(UserError, match=r"pycocotools 0\.123"):
+        result(path, 3, annotations)
 
 
 @pytest.mark.parametrize(("key", "value"), [("image_id", 77), ("category_id", 2**62)])

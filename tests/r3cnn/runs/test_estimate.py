@@ -124,7 +124,27 @@ def test_the_images_of_checked_data_count(tmp_path):
     ("change", "expected"),
     [
         (lambda c: c["measured"]["seconds"].pop("mask_1x"), "mask_1x: no measurement; measure"),
-        (lambda c: c["measured"].pop("gpus"), "no file of measurements .KeyError: 'gpus'."),
+        (lambda c: c["measured"].pop("gpus"), "measured: gpus is missing; expected a mapping with"),
+        (
+            lambda c: c["measured"].update(gpus="8"),
+            'measured.gpus: found "8"; expected a number above 0',
+        ),
+        (
+            lambda c: c["measured"].update(images=0),
+            "measured.images: found 0; expected a number above",
+        ),
+        (lambda c: c["measured"].update(device=None), "measured.device: found null; expected text"),
+        (lambda c: c["measured"].pop("source"), "measured: source is missing"),
+        (
+            lambda c: c["measured"]["seconds"].update(htc="fast"),
+            'seconds.htc: found "fast"; expected',
+        ),
+        (
+            lambda c: c["relative"]["seconds"].update(htc=0),
+            "relative.seconds.htc: found 0; expected",
+        ),
+        (lambda c: c.update(memory=[1]), "memory: found .1.; expected a mapping"),
+        (lambda c: c.clear(), "the file: measured is missing"),
         (lambda c: c["relative"].pop("seconds"), "r3_advanced: no measurement"),
     ],
 )
@@ -134,6 +154,20 @@ def test_a_mistake_in_the_measurements(catalogue, costs, change, expected):
     costs.write_text(yaml.safe_dump(content))
     with pytest.raises(UserError, match=expected):
         estimate.recorded(costs, catalogue.trainings.values())
+
+
+def test_a_data_json_without_counts(tmp_path):
+    (tmp_path / "data.json").write_text('{"splits": {"train": 5}}')
+    with pytest.raises(UserError, match=r"data.json: splits.train: found no counts"):
+        estimate.images_of(load_scale("paper"), tmp_path)
+
+
+@pytest.mark.parametrize("option", ["--price", "--watts"])
+@pytest.mark.parametrize("value", ["nan", "inf"])
+def test_a_price_that_is_no_number(option, value):
+    done = CliRunner().invoke(main, ["estimate", option, value])
+    assert done.exit_code == 1
+    assert f"error: {option} {value}: expected a number" in done.output
 
 
 def test_the_projects_measurements_know_every_training():

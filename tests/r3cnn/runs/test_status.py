@@ -197,7 +197,7 @@ def test_a_machine_without_slurm(tmp_path, monkeypatch, script):
 
 
 def test_the_command(run, catalogue):
-    done = CliRunner().invoke(main, ["status", "--catalogue", "own.yaml"])
+    done = CliRunner().invoke(main, ["status", "--catalogue", "own.yaml", "--scale", "smoke"])
     assert done.exit_code == 0, done.output
     assert done.output.splitlines() == [
         "results/smoke: 2 waiting",
@@ -257,3 +257,28 @@ def test_a_run_that_slurm_refused_before_it_began_says_so_of_all_that_is_left(
     one, two = status.status(catalogue, scale, run.results)
     assert (one.state, two.state) == (status.DONE, status.FAILED)
     assert "Invalid feature; more" in two.what
+
+
+@pytest.mark.parametrize(
+    ("line", "named"),
+    [
+        ("slurmstepd: error: Detected 1 oom_kill event in StepId=7.0.", "killed for memory"),
+        ("srun: error: node1: task 0: Out Of Memory", "killed for memory"),
+        (
+            "RuntimeError: DataLoader worker (pid 7) is killed by signal: Killed.",
+            "killed for memory",
+        ),
+        ("job 7: the processes ended with 137", "killed for memory"),
+        (
+            "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate",
+            "the GPU's memory ran out",
+        ),
+        ("error: labels.json: no such file", ""),
+    ],
+)
+def test_memory_that_ran_out_is_named(run, catalogue, scale, line, named):
+    run.train("one", steps=3, released=True)
+    run.log("one", f"{line}\nTraceback\n\n  more\n  more\n  more\n  more\n")
+    one, _ = status.status(catalogue, scale, run.results)
+    assert one.state == status.FAILED
+    assert one.what.startswith(named or "epoch 1/2")

@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from mmengine.optim import LinearLR, MultiStepLR
+from mmengine.optim import LinearLR, MultiStepLR, build_optim_wrapper
 
-from r3cnn.training.schedule import learning_rate
+from r3cnn.training.schedule import learning_rate, rate_factors
 from tests.r3cnn import tiny
 
 
@@ -66,3 +66,21 @@ def test_it_is_mmengines_with_a_warm_up_that_ends_one_step_later(cfg, per_epoch)
     ours = [learning_rate(cfg, step, per_epoch, 16) for step in range(steps)]
     assert ours == pytest.approx(mmengines(cfg, per_epoch, steps, end + 1), rel=1e-9)
     assert ours != pytest.approx(mmengines(cfg, per_epoch, steps, end), rel=1e-4)
+
+
+def test_groups_keep_the_factors_that_paramwise_cfg_gives_them():
+    """The trainer sets every group's rate at each step; a factor must not be lost there."""
+    model = torch.nn.ModuleDict({"backbone": torch.nn.Linear(2, 2), "head": torch.nn.Linear(2, 2)})
+    wrapper = {
+        "optimizer": {"type": "SGD", "lr": 0.02},
+        "paramwise_cfg": {"bias_lr_mult": 2.0, "custom_keys": {"backbone": {"lr_mult": 0.1}}},
+    }
+    optim = build_optim_wrapper(model, wrapper)
+    names = [name for name, _ in model.named_parameters()]
+    *found, base = rate_factors(optim, 0.02)  # mmengine adds a group for the rate without factors
+    factors = dict(zip(names, found, strict=True))
+    assert base == 1.0
+    assert factors["backbone.weight"] == pytest.approx(0.1)
+    assert (factors["head.weight"], factors["head.bias"]) == (1.0, 2.0)
+    plain = build_optim_wrapper(model, {"optimizer": {"type": "SGD", "lr": 0.02}})
+    assert rate_factors(plain, 0.02) == [1.0]

@@ -169,3 +169,14 @@ def test_a_converted_checkpoint_keeps_its_classes_and_predict_compares_them(tmp_
     checkpoint.save(tmp_path / "nan.pth", {"state_dict": own})
     with pytest.raises(UserError, match=r"nan.pth: roi_head.bbox_head.fc_cls.bias: not finite"):
         load_detector(cfg, tmp_path / "nan.pth")
+
+
+def test_a_backbone_of_nan_is_refused(tmp_path):
+    cfg = tiny.config("mask_1x", "paper")
+    checkpoint.save(tmp_path / "backbone.pth", {"conv1.weight": torch.full((1,), float("nan"))})
+    cfg.model.backbone.init_cfg = {
+        "type": "Pretrained",
+        "checkpoint": str(tmp_path / "backbone.pth"),
+    }
+    with pytest.raises(UserError, match=r"backbone.pth: conv1.weight: not finite"):
+        tiny.build_detector(cfg, "cpu", seed=0)

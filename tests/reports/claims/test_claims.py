@@ -204,6 +204,17 @@ def test_every_cell_of_the_claims_stands_in_the_papers_tables() -> None:
         ("difference: [0, null]", "difference: [0]", r"claims.C1.checks.0"),
         ("difference: [0, null]", "difference: [2, 1]", r"expected the least before the most"),
         ("metrics: [bbox.AP, segm.AP]", "metrics: [speed.x]", r"measurements by their ratio"),
+        (
+            "metrics: [parameters.trainable]",
+            "metrics: [device.name]",
+            r"device.name: no number that is",
+        ),
+        (
+            "metrics: [bbox.AP, segm.AP]",
+            "metrics: [bbox.APP]",
+            r"bbox.APP: unknown metric; .*mean AP",
+        ),
+        ("ratio: [null, 0.75]", "ratio: [null, '0.75']", r"claims.C3.checks.0"),
         ("paper_ap: 0.3", "paper_ap: -1", r"spreads.paper_ap: -1 is less than"),
         ("  C2:", "  C1:", r"'C1' stands here twice"),
         ("    text: R3", "    txt: R3", r"claims.C1: .*'txt'"),
