@@ -15,7 +15,7 @@ from pycocotools.cocoeval import COCOeval
 
 from r3cnn.core.errors import UserError
 from r3cnn.core.files import sha256_of
-from r3cnn.core.records import BY_BOX_AREA, IOU_PERCENT, SCORED
+from r3cnn.core.records import BY_BOX_AREA, IOU_PERCENT, METRICS, SCORED
 from r3cnn.evaluation import score as score_module
 from r3cnn.evaluation.predictions import SCHEMA
 from r3cnn.evaluation.score import score
