@@ -82,7 +82,7 @@ def harness(results: Path, cores: int | None = None, log: Path | None = None) ->
     wall = wall_seconds(log)
     jobs = sum(benchmark_seconds(results)) + sum(training_seconds(results))
     if not jobs:
-        raise SystemExit(f"error: {results}: no job has left its seconds; run `make reproduce`")
+        raise SystemExit(f"error: {results}: no job has left its seconds; run `make smoke`")
     return {
         "what": f"wall time of {results.name} on {cores} cores",
         "against": "its jobs' own seconds / cores",
@@ -150,7 +150,7 @@ def newest_run(logs: Path, results: Path) -> Path:
         if stamps and starts and min(stamps) <= min(starts) and max(starts) <= max(stamps):
             return path
     raise SystemExit(
-        f"error: {logs}: no log of a whole run of {results}; remove {results}, run `make reproduce`, "
+        f"error: {logs}: no log of a whole run of {results}; remove {results}, run `make smoke`, "
         "or name a log with --log"
     )
 

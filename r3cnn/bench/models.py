@@ -14,6 +14,8 @@ from torch.utils.data import DataLoader
 from ..catalogue.scales import load_scale
 from ..catalogue.trainings import load_catalogue
 from ..config.resolve import resolve
+from ..core.files import read_json, write_json
+from ..data import SPLITS, annotation_file
 from ..data.check import check
 from ..data.loading import KeyedDataset, build_dataset, collate
 from ..data.synthetic.shapes import SHAPES, generate
@@ -47,9 +49,20 @@ class Images:
         size = (self.width, self.height)
         train = max(self.count, TRAINED_ON)  # some are drawn without objects
         generate(root, train, self.count, *size, len(SHAPES), seed=0, objects=OBJECTS)
+        if self.classes > len(SHAPES):
+            for split in SPLITS:
+                _add_classes(annotation_file(root, split), self.classes)
         self.checked = check(root)
-        names = self.checked["classes"]
-        names += [f"class {number}" for number in range(len(names) + 1, self.classes + 1)]
+
+
+def _add_classes(annotations: Path, classes: int) -> None:
+    """Categories without an object, so that there are as many as this."""
+    content = read_json(annotations)
+    known = content["categories"]
+    first = max(one["id"] for one in known) + 1
+    names = (f"class {number}" for number in range(len(known) + 1, classes + 1))
+    known += [{"id": id_, "name": name} for id_, name in enumerate(names, first)]
+    write_json(annotations, content)
 
 
 def config(id_: str, images: Images, scale: str = "paper") -> Config:

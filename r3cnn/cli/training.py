@@ -37,18 +37,19 @@ def resolve(
     Example: python -m r3cnn resolve --training htc --scale paper --out htc.py
     """
     from ..config.load import text_of
-    from ..config.resolve import require_loops
+    from ..config.resolve import of_a_user, require_loops
     from ..config.resolve import resolve as resolve_config
     from ..core.files import write_atomically
     from ..core.schema import shown
-    from ..weights.building import require_buildable
 
     backbone = renamed("--trunk", trunk, "--backbone", backbone)
     known, entry, settings = entry_of(catalogue, training, scale)
     checked = read_checked_data(data_file) if data_file else None
     cfg = resolve_config(entry, settings, seed, checked, backbone)
     require_loops(cfg, entry, known.evaluations[training], known.stated_in.get(training))
-    if entry.model.endswith(".py") or entry.options or entry.code:
+    if of_a_user(entry):
+        from ..weights.building import require_buildable
+
         require_buildable(cfg, f"{shown(entry.catalogue)}: {training}")
     write_atomically(out, text_of(cfg))
 

@@ -22,6 +22,7 @@ WRAPPERS = {
     "ConcatDataset": "joins several data sets; expected one: merge their annotation files for --data",
     "MultiImageMixDataset": f"mixes images at random, which no stop could be resumed from; {UNWRAP}",
 }
+COCO = "CocoDataset"
 SAMPLERS = ("DefaultSampler", "InfiniteSampler")  # images in an order drawn evenly
 
 
@@ -102,17 +103,17 @@ def _require_one_data_set(dataset: Mapping[str, Any], where: str) -> None:
     kind = str(dataset.get("type", "nothing")).rpartition(".")[2]
     if kind in WRAPPERS or "dataset" in dataset or "datasets" in dataset:
         raise UserError(f"{where}: {kind} {WRAPPERS.get(kind, f'wraps a data set; {UNWRAP}')}")
-    if kind != "CocoDataset":  # looking others up imports the models, which is slow
-        _require_coco(kind, where)
+    if kind != COCO and not _reads_coco(kind):
+        raise UserError(f"{where}: found {kind}, expected CocoDataset: --data is in COCO's format")
     _require_loading(dataset.get("pipeline") or (), where)
 
 
-def _require_coco(kind: str, where: str) -> None:
+def _reads_coco(kind: str) -> bool:
+    """Whether a class is CocoDataset's, and of none of those that read another format."""
     registry = registry_of(kind)
     found = registry.get(kind) if registry is not None else None
-    bases = [base.__name__ for base in inspect.getmro(found)] if inspect.isclass(found) else []
-    if "CocoDataset" not in bases or {"CocoPanopticDataset", "LVISV05Dataset"} & {*bases}:
-        raise UserError(f"{where}: found {kind}, expected CocoDataset: --data is in COCO's format")
+    bases = {base.__name__ for base in inspect.getmro(found)} if inspect.isclass(found) else set()
+    return COCO in bases and not {"CocoPanopticDataset", "LVISV05Dataset"} & bases
 
 
 def _require_loading(pipeline: Any, where: str) -> None:

@@ -41,7 +41,8 @@ def resolve(
     where, files = shown(training.model_file), config_chain(training.model_file)
     cfg = read(training.model_file, files)
     require_read(cfg, files, {})
-    require_two_stage(cfg, where, own_code=training.code is not None)
+    if of_a_user(training):  # what is shipped is tested, and needs no slow import of the models
+        require_two_stage(cfg, where, own_code=training.code is not None)
     require_data(cfg, where)
     require_no_hooks(cfg, training.model_file)
     for mixin in training.mixin_files:
@@ -63,7 +64,7 @@ def resolve(
     _set_data(cfg, scale, data, where)
     require_kept(cfg, training)
     require_not_replaced(before, cfg, files)
-    if _of_a_user(training):  # what is shipped is tested, and needs no slow import of the models
+    if of_a_user(training):
         require_taken(cfg, f"{shown(training.catalogue)}: {training.id}")
     cfg.randomness = {"seed": seed}
     cfg.r3cnn = {
@@ -82,7 +83,8 @@ def resolve(
     return cfg
 
 
-def _of_a_user(training: Training) -> bool:
+def of_a_user(training: Training) -> bool:
+    """Whether a training has options, code or a model file of a user's own."""
     files = (training.model_file, *training.mixin_files)
     shipped = all(MODELS in file.parents for file in files)
     return bool(training.options or training.code) or not shipped

@@ -199,7 +199,7 @@ class KindErrors(TypedDict):
     classes: list[dict[str, float | None]]
     precision: dict[str, list[float | None]]
     confusion: list[list[int]]
-    calibration: Calibration
+    calibration: Calibration | None  # of scores that are probabilities
 
 
 class Errors(TypedDict):

@@ -1,7 +1,7 @@
 """The settings that Snakemake's --config hands over, as they were typed."""
 
-import re
 import itertools
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 

@@ -5,7 +5,6 @@ All by hotcoco. T IoU thresholds, K categories by rising id.
 
 import contextlib
 import io
-from typing import Any
 
 import hotcoco
 import numpy as np
@@ -51,7 +50,7 @@ def what_went_wrong(run: hotcoco.COCOeval, content: dict, table: pa.Table, kind:
             for percent in CURVES_AT
         },
         "confusion": confusion["matrix"].astype(int).tolist(),
-        "calibration": _calibration(run.calibration(iou_threshold=HIT)),
+        "calibration": _calibration(run, table, kind),
     }
 
 
@@ -118,7 +117,12 @@ def _mean(curves: np.ndarray) -> np.ndarray:
     return there.mean(axis=1) if there.size else np.full(len(curves), np.nan)
 
 
-def _calibration(found: dict[str, Any]) -> Calibration:
+def _calibration(run: hotcoco.COCOeval, table: pa.Table, kind: str) -> Calibration | None:
+    """None where scores are no probabilities: a Mask-IoU branch may predict less than 0."""
+    scores = table.column("score" if kind == "bbox" else "mask_score").to_numpy()
+    if np.any((scores < 0) | (scores > 1)):
+        return None
+    found = run.calibration(iou_threshold=HIT)
     bins = [
         [round(one["avg_confidence"], DIGITS), round(one["avg_accuracy"], DIGITS), one["count"]]
         for one in found["bins"]

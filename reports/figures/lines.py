@@ -108,7 +108,9 @@ class LineChart:
     @functools.cached_property
     def _colours(self) -> dict[object, str]:
         """The colour of each value, in all panels."""
-        values = self.drawn[self.colour].unique()
+        column = self.drawn[self.colour]
+        numbers = pd.api.types.is_integer_dtype(column)
+        values = sorted(column.unique()) if numbers else column.unique()
         return {value: COLOURS[i % len(COLOURS)] for i, value in enumerate(values)}
 
     @functools.cached_property

@@ -1,5 +1,6 @@
 """Result files of one folder -> one tidy frame, with the manifests of its trainings beside it."""
 
+import functools
 import logging
 import re
 from collections.abc import Iterator
@@ -64,18 +65,23 @@ class Results:
 
     def values(self, training: str, loops: int, metric: str) -> list[float]:
         """A metric of an evaluation, by seed; what is the training's own has no loops."""
-        frame = self.frame
-        frame = frame[(frame["training"] == training) & (frame["metric"] == metric)]
-        frame = frame[frame["loops"].isna() | (frame["loops"] == loops).fillna(False)]
-        return [float(value) for value in frame["value"].dropna()]
+        found = self._of_metric.get((training, metric), [])
+        return [value for of_loops, _, value in found if of_loops in (None, loops)]
 
     def by_seed(self, training: str, loops: int, metric: str) -> dict[int, float]:
         """A metric of an evaluation, 0 to 1, by rising seed; without the seeds that have no such object."""
-        frame = self.frame
-        frame = frame[(frame["training"] == training) & (frame["metric"] == metric)]
-        frame = frame[(frame["loops"] == loops).fillna(False)].dropna(subset=["value", "seed"])
-        pairs = zip(frame["seed"], frame["value"], strict=True)
-        return {int(seed): float(value) for seed, value in sorted(pairs)}
+        found = self._of_metric.get((training, metric), [])
+        pairs = [(seed, value) for of_loops, seed, value in found if of_loops == loops]
+        return dict(sorted((seed, value) for seed, value in pairs if seed is not None))
+
+    @functools.cached_property
+    def _of_metric(self) -> dict[tuple[str, str], list[tuple[int | None, int | None, float]]]:
+        """(loops, seed, value) of each training and metric: charts ask for thousands, a frame takes its time."""
+        found: dict[tuple[str, str], list[tuple[int | None, int | None, float]]] = {}
+        for row in self.frame.dropna(subset=["value"])[COLUMNS].itertuples(index=False):
+            loops, seed = (None if pd.isna(one) else int(one) for one in (row.loops, row.seed))
+            found.setdefault((row.training, row.metric), []).append((loops, seed, float(row.value)))
+        return found
 
 
 def load_results(folder: Path, catalogue: str | None = None) -> Results:

@@ -1,4 +1,4 @@
-"""Every row of the paper, very small: what `make reproduce` leaves behind."""
+"""Every row of the paper, very small: what `make smoke` leaves behind."""
 
 import csv
 import json

@@ -33,7 +33,7 @@ def blocks(page: str) -> list[tuple[str, str]]:
 
 
 def fresh_copy(folder: Path, results: Path) -> Path:
-    """The repository as git has it, set up, with the results that `make reproduce` leaves.
+    """The repository as git has it, set up, with the results that `make smoke` leaves.
 
     The set-up and the run at scale smoke are shared with the other tests; they take half an hour.
     """

@@ -3,6 +3,8 @@
 import itertools
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -302,3 +304,16 @@ def test_options_are_set_before_the_scale_and_kept(shapes):
         UserError, match=rf"optimizer\.lr: found 0\.5, but the scale sets it to {rate};"
     ):
         small("r3_naive_inc", options={"optim_wrapper.optimizer.lr": 0.5})
+
+
+def test_a_shipped_training_resolves_without_the_slow_import_of_torch_and_mmdet():
+    """17 jobs of a run resolve one each."""
+    code = (
+        "import sys; from r3cnn.catalogue.scales import load_scale; "
+        "from r3cnn.catalogue.trainings import load_catalogue; "
+        "from r3cnn.config.resolve import resolve; "
+        "[resolve(t, load_scale('smoke'), 0) for t in load_catalogue().trainings.values()]; "
+        "sys.exit(', '.join({'torch', 'mmdet', 'mmcv'} & {*sys.modules}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

@@ -188,3 +188,14 @@ def test_confusions_and_calibration_of_a_case_counted_by_hand() -> None:
     gaps = [0.85, 0.75, 0.85, 0.05]
     assert result["calibration"]["expected"] == pytest.approx(np.mean(gaps), abs=1e-6)
     assert result["calibration"]["largest"] == pytest.approx(0.85, abs=1e-6)
+
+
+def test_scores_below_0_have_no_calibration() -> None:
+    """A Mask-IoU branch may predict an IoU below 0; all else is told as ever."""
+    truth, table = random_case(0)
+    columns = {name: table.column(name) for name in table.column_names}
+    columns["mask_score"] = pa.array(columns["score"].to_numpy() - np.float32(0.1))
+    below = pa.table(columns, schema=table.schema)
+    assert errors(truth, below, "segm")["calibration"] is None
+    assert errors(truth, below, "segm")["tide"] == errors(truth, table, "segm")["tide"]
+    assert errors(truth, below, "bbox")["calibration"] is not None
