@@ -225,12 +225,15 @@ def compare_command(
 )
 @_results
 @_out
+@click.option(
+    "--packed", is_flag=True, help="In one file, kept.zip; resamples to 0.001 points of AP."
+)
 @_one_line_errors
-def keep_command(results: Path, out: Path) -> list[Path]:
+def keep_command(results: Path, out: Path, packed: bool) -> list[Path]:
     """Copy the small files of a run, so that its report can be made without training."""
-    from .results.keep import keep
+    from .results.keep import keep, keep_packed
 
-    return keep(results, out)
+    return (keep_packed if packed else keep)(results, out)
 
 
 @cli.command(

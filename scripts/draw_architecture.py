@@ -167,7 +167,7 @@ def file_graph() -> dict[str, dict[str, set[str]]]:
 
 def pattern(file: str) -> str:
     """A file's name with what differs between trainings left open."""
-    name = file.removeprefix(f"{ROOT}/").removeprefix("results/smoke/")
+    name = file.removeprefix(f"{ROOT}/").removeprefix("results/quick/")
     if name == "<input function>":
         return "experiments/models/*.py, code of a user's own"
     for wildcard, shown in (("id", "<id>"), ("seed", "<k>"), ("loops", "<n>")):

@@ -2,12 +2,16 @@
 
 import json
 import re
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from r3cnn.core.errors import UserError
 from r3cnn.core.files import read_json, read_text, write_if_changed
 from r3cnn.core.layout import NAMES, RunFolder, errors_of, resamples_of
+
+from .packed import PACKED, pack, unpacked
 
 EVERY = 20  # steps of a log between two that are kept
 _ELSEWHERE = re.compile(
@@ -39,6 +43,16 @@ def keep(results: Path, out: Path) -> list[Path]:
         _require_portable(path, text)
         files.append(write_if_changed(target, text))
     return files
+
+
+def keep_packed(results: Path, out: Path) -> list[Path]:
+    """`keep` in one file, out/kept.zip, with what that holds already."""
+    with tempfile.TemporaryDirectory() as folder:
+        kept = Path(folder, out.name)
+        if (out / PACKED).is_file():
+            shutil.copytree(unpacked(out), kept)
+        keep(results, kept)
+        return [pack(kept, out)]
 
 
 def _finished(results: Path) -> Iterator[Path]:

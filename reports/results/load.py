@@ -15,6 +15,7 @@ from r3cnn.core.files import read_json
 from r3cnn.core.layout import RunFolder
 from r3cnn.core.records import HISTOGRAM_COLUMNS, KINDS, Settings
 
+from .packed import unpacked
 from .resamples import Key, Resamples, load_resamples
 
 COLUMNS = ["training", "loops", "seed", "metric", "value"]
@@ -88,6 +89,7 @@ def load_results(folder: Path, catalogue: str | None = None) -> Results:
     """Read scores, measurements, manifests and data.json of results/<name>. Raises: UserError."""
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder; --results takes results/<name> of a run")
+    folder = unpacked(folder)
     run = RunFolder(folder)
     records: list[tuple[Any, ...]] = []
     score_provenance = {}

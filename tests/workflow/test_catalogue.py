@@ -11,7 +11,7 @@ from r3cnn.catalogue.trainings import load_catalogue
 from r3cnn.core.errors import UserError
 from r3cnn.core.layout import EXPERIMENTS
 
-SCALES = ("smoke", "mini", "mini_lr005", "paper")
+SCALES = ("smoke", "quick", "mini", "mini_lr005", "paper")
 INC = (0.5, 0.6, 0.7)
 TINY = """
 seeds: [0]
@@ -267,7 +267,8 @@ def test_a_schedule_that_a_scale_lacks_is_named(tmp_path):
 
 def test_an_unknown_scale_is_named_with_the_known_ones():
     with pytest.raises(
-        UserError, match=r"'smok'; expected one of mini, mini_lr005, paper, smoke \(did you m"
+        UserError,
+        match=r"'smok'; expected one of mini, mini_lr005, paper, quick, smoke \(did you m",
     ):
         load_scale("smok")
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from r3cnn.core.errors import UserError
 from r3cnn.data import annotation_file, image_folder
@@ -44,6 +45,10 @@ def change(folder: Path, split: str, edit: Callable[[dict], None]) -> dict:
     content = json.loads(file.read_text())
     edit(content)
     file.write_text(json.dumps(content))
+    for one in content["images"]:
+        size = one["width"], one["height"]
+        if size != (WIDTH, HEIGHT):
+            Image.new("RGB", size).save(image_folder(folder, split) / one["file_name"])
     return content
 
 

@@ -56,7 +56,9 @@ def api(images: list[int], categories: int, annotations: list) -> COCO:
     made = COCO()
     made.dataset = {
         "info": {},
-        "images": [{"id": i, "width": SIZE, "height": SIZE} for i in images],
+        "images": [
+            {"id": i, "width": SIZE, "height": SIZE, "file_name": f"{i}.jpg"} for i in images
+        ],
         "categories": [{"id": c, "name": str(c)} for c in range(1, categories + 1)],
         "annotations": copy.deepcopy(annotations),
     }

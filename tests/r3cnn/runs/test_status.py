@@ -197,7 +197,7 @@ def test_a_machine_without_slurm(tmp_path, monkeypatch, script):
 
 
 def test_the_command(run, catalogue):
-    done = CliRunner().invoke(main, ["status", "--catalogue", "own.yaml"])
+    done = CliRunner().invoke(main, ["status", "--catalogue", "own.yaml", "--scale", "smoke"])
     assert done.exit_code == 0, done.output
     assert done.output.splitlines() == [
         "results/smoke: 2 waiting",

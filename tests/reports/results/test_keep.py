@@ -1,6 +1,9 @@
 """What is kept of a run makes the same report, and names no place on the machine that it ran on."""
 
 import json
+import shutil
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -8,7 +11,7 @@ import pytest
 from r3cnn.core.errors import UserError
 from reports.claims.spec import load_claims
 from reports.page.html import build_report
-from reports.results.keep import EVERY, keep
+from reports.results.keep import EVERY, keep, keep_packed
 from reports.results.load import load_results
 from reports.tables.spec import load_spec
 from tests.reports.folders import SOURCES, ResultFolder
@@ -39,7 +42,10 @@ def run(tmp_path: Path) -> ResultFolder:
     return folder
 
 
-def test_the_report_of_what_was_kept_is_that_of_the_run(run: ResultFolder, tmp_path: Path) -> None:
+@pytest.mark.parametrize("keep", [keep, keep_packed])
+def test_the_report_of_what_was_kept_is_that_of_the_run(
+    keep: Callable[[Path, Path], list[Path]], run: ResultFolder, tmp_path: Path
+) -> None:
     out = tmp_path / "measured" / "mini"
     keep(run.path, out)
     one, other = (
@@ -159,6 +165,53 @@ def test_results_on_other_data_are_refused(run: ResultFolder, tmp_path: Path) ->
         keep(run.path, tmp_path / "kept")
     with pytest.raises(UserError, match=r"no data.json"):
         keep(tmp_path, tmp_path / "kept")
+
+
+def test_one_file_holds_all_and_the_same_run_makes_the_same(
+    run: ResultFolder, tmp_path: Path
+) -> None:
+    out = tmp_path / "measured" / "mini"
+    (packed,) = keep_packed(run.path, out)
+    assert [path.name for path in out.iterdir()] == ["kept.zip"]
+    first = packed.read_bytes()
+    keep(run.path, tmp_path / "kept")
+    plain = {
+        p.relative_to(tmp_path / "kept") for p in (tmp_path / "kept").rglob("*") if p.is_file()
+    }
+    held = load_results(out).folder
+    assert {p.relative_to(held) for p in held.rglob("*") if p.is_file()} == plain
+    keep_packed(run.path, out)
+    assert packed.read_bytes() == first
+
+
+def test_resamples_are_rounded_far_below_what_is_shown(run: ResultFolder, tmp_path: Path) -> None:
+    keep_packed(run.path, tmp_path / "kept")
+    one, other = (
+        load_results(folder).resamples["mask_1x", 0, 1] for folder in (run.path, tmp_path / "kept")
+    )
+    assert one.pairing == other.pairing
+    assert (one.frame - other.frame).abs().max().max() <= 0.5e-5
+
+
+def test_another_training_is_added_to_what_is_packed(run: ResultFolder, tmp_path: Path) -> None:
+    out = tmp_path / "kept"
+    keep_packed(run.path, out)
+    for training in ("htc", "htc_dcn"):
+        run.train(training, loops_trained=3)
+        run.score(training, 3, 0.4, 0.3)
+        keep_packed(run.path, out)
+        shutil.rmtree(run.path / "trainings" / training)
+    with zipfile.ZipFile(out / "kept.zip") as archive:
+        names = archive.namelist()
+    kept = {name.split("/")[1] for name in names if name.startswith("trainings/")}
+    assert kept == {"mask_1x", "htc", "htc_dcn"}
+
+
+def test_a_broken_archive_is_refused_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "kept.zip").write_bytes(b"PK")
+    with pytest.raises(UserError, match=r"kept\.zip: not a file of kept results") as caught:
+        load_results(tmp_path)
+    assert "\n" not in str(caught.value)
 
 
 def test_what_the_run_was_told_is_kept_without_its_folder(smoke: ResultFolder, tmp_path) -> None:
