@@ -47,13 +47,9 @@ def resolve(
     checked = read_checked_data(data_file) if data_file else None
     cfg = resolve_config(entry, settings, seed, checked, backbone)
     require_loops(cfg, entry, known.evaluations[training], known.stated_in.get(training))
-<<<<<<< HEAD
-    if entry.model.endswith(".py") or entry.options or entry.code:
-=======
     if of_a_user(entry):
         from ..weights.building import require_buildable
 
->>>>>>> main
         require_buildable(cfg, f"{shown(entry.catalogue)}: {training}")
     write_atomically(out, text_of(cfg))
 

@@ -103,20 +103,7 @@ def _require_one_data_set(dataset: Mapping[str, Any], where: str) -> None:
     kind = str(dataset.get("type", "nothing")).rpartition(".")[2]
     if kind in WRAPPERS or "dataset" in dataset or "datasets" in dataset:
         raise UserError(f"{where}: {kind} {WRAPPERS.get(kind, f'wraps a data set; {UNWRAP}')}")
-<<<<<<< HEAD
-    if kind != "CocoDataset":  # looking others up imports the models, which is slow
-        _require_coco(kind, where)
-    _require_loading(dataset.get("pipeline") or (), where)
-
-
-def _require_coco(kind: str, where: str) -> None:
-    registry = registry_of(kind)
-    found = registry.get(kind) if registry is not None else None
-    bases = [base.__name__ for base in inspect.getmro(found)] if inspect.isclass(found) else []
-    if "CocoDataset" not in bases or {"CocoPanopticDataset", "LVISV05Dataset"} & {*bases}:
-=======
     if kind != COCO and not _reads_coco(kind):
->>>>>>> main
         raise UserError(f"{where}: found {kind}, expected CocoDataset: --data is in COCO's format")
 
 

@@ -64,11 +64,7 @@ def resolve(
     _set_data(cfg, scale, data, where)
     require_kept(cfg, training)
     require_not_replaced(before, cfg, files)
-<<<<<<< HEAD
-    if _of_a_user(training):  # what is shipped is tested, and needs no slow import of the models
-=======
     if of_a_user(training):
->>>>>>> main
         require_taken(cfg, f"{shown(training.catalogue)}: {training.id}")
     cfg.randomness = {"seed": seed}
     cfg.r3cnn = {
