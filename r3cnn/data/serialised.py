@@ -92,7 +92,7 @@ def _fill(folder: Path, settings: dict) -> None:
 @contextlib.contextmanager
 def _alone(path: Path) -> Iterator[None]:
     """The only process here; on a file system without locks, one of several that write the same."""
-    with open(path, "a") as file:
+    with open(path, "a", encoding="utf-8") as file:
         with contextlib.suppress(OSError):
             fcntl.flock(file, fcntl.LOCK_EX)
         yield

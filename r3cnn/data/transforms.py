@@ -51,6 +51,11 @@ class NamingPipeline:
     def __init__(self, pipeline: Callable[[dict], dict | None]) -> None:
         self.pipeline = pipeline
 
+    @property
+    def transforms(self) -> list[Callable]:
+        """Its steps, as those of mmengine's Compose."""
+        return self.pipeline.transforms
+
     def __call__(self, sample: dict) -> dict | None:
         """The sample, transformed."""
         path, sides = sample.get("img_path"), (sample.get("width"), sample.get("height"))
