@@ -12,6 +12,7 @@ from r3cnn.bench import gpu, gpu_options
 from r3cnn.bench.models import Images, Step, batches_of, config, predictor
 from r3cnn.core.errors import UserError
 from r3cnn.evaluation.predict import predict_batch
+from r3cnn.ops.backend import is_compiled
 
 SMALL = {"size": (96, 64), "scale": "smoke", "steps": 1, "images": 2}
 
@@ -149,9 +150,10 @@ def test_roi_align_gets_channels_first(ways):
     detector = ways["channels last"].detector
     extractor = detector.roi_head.bbox_roi_extractor
     kept = extractor._forward_pre_hooks.copy()
-    extractor._forward_pre_hooks.clear()  # as it was: mmcv reads the wrong numbers without a word
+    extractor._forward_pre_hooks.clear()  # as it was: mmcv's own reads the wrong numbers without a word
     try:
-        assert gpu_options.differences(ways)["channels last"] > 0.1
+        found = gpu_options.differences(ways)["channels last"]
+        assert found > 0.1 if is_compiled() else found < 1e-5
     finally:
         extractor._forward_pre_hooks.update(kept)
 

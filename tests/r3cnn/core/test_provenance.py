@@ -66,4 +66,5 @@ def test_the_time_is_utc():
 
 def test_a_record_holds_what_every_result_says():
     expected = {"source_sha256", "source_scheme", "git_commit", "versions", "device", "operators"}
+    expected |= {"gpu_software", "tf32"}
     assert set(device.record("training")) == expected
