@@ -72,9 +72,10 @@ XDIST := -n 2 --dist loadgroup --no-loadscope-reorder
 test: $(READY) ## the tests that a person waits for; says what it left out
 	@$(run) OMP_NUM_THREADS=1 python -m pytest $(XDIST) -m "$(GATES)" $(ARGS)
 
+# A third process, as the tests of Slurm wait for jobs more than they compute.
 test-rest: $(READY) ## what make test leaves out, as far as this machine can run it
-	@$(run) OMP_NUM_THREADS=1 python -m pytest $(XDIST) -m "not slurm and not ($(GATES))" $(ARGS)
-	@$(run) python -m pytest -m slurm $(ARGS)
+	@$(run) OMP_NUM_THREADS=1 R3CNN_PATIENCE=$${R3CNN_PATIENCE:-2} \
+		python -m pytest $(subst -n 2,-n 3,$(XDIST)) -m "not ($(GATES))" $(ARGS)
 
 test-all: test test-rest ## every test that this machine can run
 

@@ -40,10 +40,12 @@ _left_out: dict[str, int] = {}
 
 
 def _rank(item: pytest.Item) -> int:
-    """Fast tests first, then the gates, then the rest."""
+    """Fast tests first, then the gates, then Slurm's, which wait for minutes, then the rest."""
+    if item.get_closest_marker("slurm"):
+        return 2
     if item.get_closest_marker("gate"):
         return 1
-    return 2 * any(item.get_closest_marker(name) for name in ("slow", "browser", "slurm"))
+    return 3 * any(item.get_closest_marker(name) for name in ("slow", "browser"))
 
 
 @pytest.hookimpl(trylast=True)
@@ -51,6 +53,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep tests that share a costly fixture, or Snakemake's lock, in one process of xdist."""
     items.sort(key=_rank)
     for item in items:
+        if item.get_closest_marker("slurm"):  # one cluster serves all of them
+            item.add_marker(pytest.mark.xdist_group("slurm"))
         room = item.path.relative_to(ROOT / "tests").parts[0]
         if item.get_closest_marker("slow") and room in ("faults", "e2e", "migration", "packaging"):
             # Snakemake holds a lock in the checkout
