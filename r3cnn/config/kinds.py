@@ -105,6 +105,7 @@ def _require_one_data_set(dataset: Mapping[str, Any], where: str) -> None:
         raise UserError(f"{where}: {kind} {WRAPPERS.get(kind, f'wraps a data set; {UNWRAP}')}")
     if kind != COCO and not _reads_coco(kind):
         raise UserError(f"{where}: found {kind}, expected CocoDataset: --data is in COCO's format")
+    _require_loading(dataset.get("pipeline") or (), where)
 
 
 def _reads_coco(kind: str) -> bool:

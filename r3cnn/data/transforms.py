@@ -19,6 +19,8 @@ TURNS = {
     1: (False, 0), 2: (True, 0), 3: (False, 2), 4: (True, 2),
     5: (True, 1), 6: (False, 3), 7: (True, 3), 8: (False, 1),
 }  # fmt: skip
+# the kinds of file that some versions of OpenCV turn by EXIF's orientation and others do not
+TURNED_HERE = (b"WEBP", b"avif", b"avis")
 
 
 @TRANSFORMS.register_module()
@@ -80,8 +82,11 @@ def read_image(path: Path) -> np.ndarray:
     if not data:
         raise UserError(f"{path}: 0 bytes found, expected an image; fetch it again")
     # ANYDEPTH: what has more than 8 bits is to be seen, not silently cut to 8
+    flag = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH
+    if turned_here := data[8:12] in TURNED_HERE:
+        flag |= cv2.IMREAD_IGNORE_ORIENTATION
     try:
-        image = mmcv.imfrombytes(data, flag=cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
+        image = mmcv.imfrombytes(data, flag=flag)
     except (cv2.error, MemoryError) as error:
         raise UserError(
             f"{path}: OpenCV refuses this picture ({_reason(error)}); make it smaller, or convert it to JPEG or "
@@ -96,13 +101,11 @@ def read_image(path: Path) -> np.ndarray:
         raise UserError(
             f"{path}: {image.dtype} pixels found, expected 8 bits a channel; convert the image"
         )
-    return _turned(image, data)
+    return _turned(image, data) if turned_here else image
 
 
 def _turned(image: np.ndarray, data: bytes) -> np.ndarray:
-    """The kinds of file that OpenCV does not turn by EXIF's orientation, turned."""
-    if data[8:12] not in (b"WEBP", b"avif", b"avis"):
-        return image
+    """An image turned by the EXIF orientation of its file."""
     try:
         with Image.open(io.BytesIO(data)) as opened:
             orientation = orientation_of(opened)

@@ -215,8 +215,9 @@ def asked(monkeypatch, tmp_path) -> dict:
     """What `predict` is called with, in place of predicting."""
     found = {}
 
-    def predict(cfg, checkpoint, loops, out):
+    def predict(cfg, checkpoint, loops, out, *_):
         found.update(cfg=cfg, checkpoint=str(checkpoint), loops=loops, out=str(out))
+        return True  # not interrupted
 
     monkeypatch.setattr("r3cnn.evaluation.predict.predict", predict)
     monkeypatch.setattr("r3cnn.config.load.load_config", lambda path: str(path))
