@@ -135,7 +135,7 @@ def images_of(scale: Scale, results: Path) -> int:
     if checked.is_file():
         try:
             return trained_images(read_json(checked)["splits"]["train"])
-        except (KeyError, TypeError) as error:
+        except (AttributeError, KeyError, TypeError) as error:
             raise UserError(
                 f"{checked}: splits.train: found no counts of images; make it with `python -m r3cnn data check`"
             ) from error
