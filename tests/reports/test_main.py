@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from r3cnn.core.layout import REPORT_CHARTS
 from reports.__main__ import cli
 from reports.tables.spec import load_spec
 from tests.reports.folders import ResultFolder
@@ -55,7 +56,8 @@ def test_html_writes_all_and_leaves_unchanged_files_alone(
     tables = {f"table{n}.{suffix}" for n in (1, 2, 3, 4) for suffix in ("csv", "md", "tex")}
     figures = {"figure2.svg", "figure2.pdf", "figure2.png"}
     others = {"other.csv", "other.md", "other.tex", "claims.csv", "results.parquet"}
-    assert names(out) == {"index.html", "plotly.min.js"} | tables | figures | others
+    charts = {f"{name}.{suffix}" for name in REPORT_CHARTS for suffix in ("svg", "csv")}
+    assert names(out) == {"index.html", "plotly.min.js"} | tables | figures | charts | others
     dates = {path.name: path.stat().st_mtime_ns for path in out.iterdir()}
     (out / "index.html").unlink()
     assert call("html", "--results", smoke.path, "--out", out).exit_code == 0
