@@ -152,5 +152,6 @@ def test_the_row_joins_those_of_the_other_command(bench, results, tmp_path, monk
     assert list(rows) == ["score", "harness"]
     assert rows["harness"]["what"] == "wall time of smoke on 2 cores"
     assert rows["harness"]["measured"].keys() == {
-        *("source_sha256", "source_scheme", "git_commit", "versions", "device", "operators", "end")
+        *("source_sha256", "source_scheme", "git_commit", "versions", "device", "operators", "end"),
+        *("gpu_software", "tf32"),
     }
