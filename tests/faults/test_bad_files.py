@@ -92,8 +92,8 @@ ANNOTATIONS = {
     "missing": (None, "no such annotation file", "check the config's data folder"),
 }
 UNPINNED = {
-    "half": (lambda data: data[: len(data) // 2], "not JSON in UTF-8", "write it again"),
-    "Latin-1": (lambda data: b'{"\xe9"' + data[1:], "not JSON in UTF-8", "write it again"),
+    "half": (lambda data: data[: len(data) // 2], "invalid JSON", "write it again"),
+    "Latin-1": (lambda data: b'{"\xe9"' + data[1:], "byte 2 is not UTF-8", "fetch it again"),
 }
 
 
