@@ -92,6 +92,8 @@ class Project:
             name = str(path.relative_to(self.results))
             if name.startswith("trainings/") and path.suffix in (".pth", ".csv", ".py"):
                 found[name] = digest(path)
+            elif name.endswith(".errors.json"):
+                found[f"errors of {name}"] = path.read_text()
             elif name.startswith("scores/") and path.suffix == ".json":
                 score = json.loads(path.read_text())
                 found[name] = {key: score[key] for key in ("bbox", "segm", "images", "loops")}
