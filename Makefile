@@ -67,20 +67,20 @@ bench-gpu: $(if $(wildcard $(READY)),$(READY),$(if $(wildcard $(BUNDLE)),,$(READ
 
 # Two processes; what shares a fixture or Snakemake's lock stays in one of them.
 GATES := not slurm and (gate or not (slow or browser))
-XDIST := -n 2 --dist loadgroup --no-loadscope-reorder
+XDIST := --dist loadgroup --no-loadscope-reorder
 
 test: $(READY) ## the tests that a person waits for; says what it left out
-	@$(run) OMP_NUM_THREADS=1 python -m pytest $(XDIST) -m "$(GATES)" $(ARGS)
+	@$(run) OMP_NUM_THREADS=1 python -m pytest -n 2 $(XDIST) -m "$(GATES)" $(ARGS)
 
 # A third process, as the tests of Slurm wait for jobs more than they compute.
 test-rest: $(READY) ## what make test leaves out, as far as this machine can run it
 	@$(run) OMP_NUM_THREADS=1 R3CNN_PATIENCE=$${R3CNN_PATIENCE:-2} \
-		python -m pytest $(subst -n 2,-n 3,$(XDIST)) -m "not ($(GATES))" $(ARGS)
+		python -m pytest -n 3 $(XDIST) -m "not ($(GATES))" $(ARGS)
 
 test-all: test test-rest ## every test that this machine can run
 
 test-fast: $(READY) ## the tests that take seconds
-	@$(run) OMP_NUM_THREADS=1 python -m pytest $(XDIST) -m "not slow and not slurm and not browser" $(ARGS)
+	@$(run) OMP_NUM_THREADS=1 python -m pytest -n 2 $(XDIST) -m "not slow and not slurm and not browser" $(ARGS)
 
 slurm-test: $(READY) ## start a two-node Slurm here (as root), disturb trainings on it, stop it
 	@$(run) python -m pytest -m slurm -rP $(ARGS)
