@@ -226,7 +226,7 @@ def compare_command(
 @_results
 @_out
 @click.option(
-    "--packed", is_flag=True, help="In one file, kept.zip; resamples to 0.001 points of AP."
+    "--packed", is_flag=True, help="In one file, kept.zip; resamples to 0.01 points of AP."
 )
 @_one_line_errors
 def keep_command(results: Path, out: Path, packed: bool) -> list[Path]:

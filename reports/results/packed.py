@@ -14,9 +14,10 @@ import pyarrow.parquet as pq
 
 from r3cnn.core.errors import UserError
 from r3cnn.core.files import write_if_changed
+from r3cnn.core.records import RESAMPLE
 
 PACKED = "kept.zip"
-DIGITS = 5  # of a resampled metric, 0 to 1: a thousandth of a point of AP
+UNIT = 10_000  # of a resampled metric, 0 to 1: a hundredth of a point of AP
 _MADE = (1980, 1, 1, 0, 0, 0)  # the same content makes the same file
 
 
@@ -37,7 +38,9 @@ def _unpacked(folder: Path, changed: int) -> Path:
     try:
         with zipfile.ZipFile(folder / PACKED) as archive:
             archive.extractall(target)
-    except (zipfile.BadZipFile, OSError, ValueError) as error:
+        for path in target.rglob("*.parquet"):
+            pq.write_table(_metrics(pq.read_table(path)), path)
+    except (zipfile.BadZipFile, pa.ArrowException, OSError, ValueError) as error:
         raise UserError(
             f"{folder / PACKED}: not a file of kept results ({error}); get it back, or keep the run again"
         ) from error
@@ -50,17 +53,29 @@ def pack(folder: Path, out: Path) -> Path:
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
         for path in sorted(path for path in folder.rglob("*") if path.is_file()):
             name = zipfile.ZipInfo(path.relative_to(folder).as_posix(), _MADE)
-            content = _rounded(path) if path.suffix == ".parquet" else path.read_bytes()
+            content = _coded(path) if path.suffix == ".parquet" else path.read_bytes()
             archive.writestr(name, content, zipfile.ZIP_DEFLATED)
     return write_if_changed(out / PACKED, buffer.getvalue())
 
 
-def _rounded(path: Path) -> bytes:
-    """A Parquet file whose numbers have DIGITS digits after the point; its facts stay."""
+def _coded(path: Path) -> bytes:
+    """A file of resamples with whole numbers of UNIT in place of its metrics, none for NaN; its facts stay."""
     table = pq.read_table(path)
     for i, column in enumerate(table.columns):
         if pa.types.is_floating(column.type):
-            table = table.set_column(i, table.schema.field(i), pc.round(column, DIGITS))
+            known = pc.if_else(pc.is_nan(column), None, column)
+            whole = pc.round(pc.multiply(known, UNIT)).cast(pa.int32())
+            table = table.set_column(i, table.schema.field(i).with_type(pa.int32()), whole)
     buffer = io.BytesIO()
-    pq.write_table(table, buffer, compression="zstd", compression_level=19)
+    coding = dict.fromkeys(table.column_names, "DELTA_BINARY_PACKED")
+    pq.write_table(table, buffer, compression="zstd", use_dictionary=False, column_encoding=coding)
     return buffer.getvalue()
+
+
+def _metrics(table: pa.Table) -> pa.Table:
+    """The reverse of `_coded`, up to the rounding."""
+    for i, name in enumerate(table.column_names):
+        if name != RESAMPLE:
+            values = pc.fill_null(pc.divide(table.column(i).cast(pa.float64()), UNIT), float("nan"))
+            table = table.set_column(i, table.schema.field(i).with_type(pa.float64()), values)
+    return table
