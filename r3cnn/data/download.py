@@ -109,7 +109,10 @@ def _fetch_rest(wanted: Wanted, part: Path) -> None:
     try:
         with urllib.request.urlopen(request, timeout=SILENCE) as answer:
             if have and answer.status != PARTIAL:
-                log.info("%s: the server cannot go on; from the start", wanted.address)
+                log.info(
+                    "%s: the server cannot resume the download; starting from scratch",
+                    wanted.address,
+                )
                 have = 0
             _require_size(wanted, have, answer.headers.get("Content-Length"))
             with open(part, "ab" if have else "wb") as file:
