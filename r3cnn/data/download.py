@@ -1,4 +1,4 @@
-"""Getting a file over HTTP: goes on where it broke off, and is whole and the right one, or not there."""
+"""Download a file over HTTP: resumes, and keeps the file only if size and checksum are right."""
 
 import http.client
 import logging

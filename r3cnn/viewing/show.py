@@ -1,4 +1,4 @@
-"""A trained model at work on a user's own pictures: each drawn, with what was found as JSON beside it.
+"""Run a trained model on a user's own images: each is drawn, with a JSON file of its detections.
 
 Pictures are read, predicted and written one by one: memory holds one, however many there are.
 """

@@ -1,4 +1,4 @@
-"""What checkpoints of elsewhere hold: the weights, whose names they bear, and the classes they are for."""
+"""Read external checkpoints: the weights, whose naming scheme they use, and their classes."""
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence

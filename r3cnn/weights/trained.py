@@ -1,4 +1,4 @@
-"""What belongs to a trained checkpoint: the config that stands beside it, and the names of its classes."""
+"""Find what belongs to a trained checkpoint: the config next to it, and the names of its classes."""
 
 from pathlib import Path
 

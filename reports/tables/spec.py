@@ -1,4 +1,4 @@
-"""tables.yaml: which evaluations stand in which rows, and the paper's numbers beside them."""
+"""tables.yaml: which evaluations are in which rows, and the paper's numbers for them."""
 
 import csv
 import io
