@@ -48,7 +48,7 @@ def _rank(item: pytest.Item) -> int:
     return 3 * any(item.get_closest_marker(name) for name in ("slow", "browser"))
 
 
-@pytest.hookimpl(trylast=True)
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep tests that share a costly fixture, or Snakemake's lock, in one process of xdist."""
     items.sort(key=_rank)

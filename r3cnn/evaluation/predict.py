@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader, Dataset, Subset
 
 from ..core import provenance
 from ..core.errors import UserError
-from ..core.files import replacing, sha256_of, write_json
+from ..core.files import NO_ACCESS, NO_SPACE, replacing, sha256_of, write_json, writing
 from ..core.layout import gallery_of
 from ..core.progress import Progress
 from ..core.records import FACTS_KEY
@@ -72,7 +72,8 @@ def predict(
     """
     work = _Work.prepared(cfg, weights, loops)
     folder = state or out.with_name(f".{out.stem}.parts")
-    parts = Parts(folder / work.digest(), len(work.dataset))
+    with writing(state or out, NO_ACCESS | NO_SPACE):
+        parts = Parts(folder / work.digest(), len(work.dataset))
     left = [parts.missing()]
     dist.broadcast_object_list(left)
     mine = left[0][dist.get_rank() :: dist.get_world_size()]

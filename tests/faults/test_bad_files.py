@@ -214,9 +214,9 @@ def test_a_state_of_another_network(warm, undisturbed, tmp_path):
 # --------------------------------------------------------- configs, data.json, folders
 
 CONFIGS = {
-    "half": (lambda data: data[: len(data) // 2], "not a config", "resolve it again"),
-    "empty": (lambda data: b"", "not a resolved config", "resolve it again"),
-    "binary": (lambda data: b"\xff\xfe\x00\x81", "not a config", "resolve it again"),
+    "half": (lambda data: data[: len(data) // 2], "SyntaxError", "resolve it again"),
+    "empty": (lambda data: b"", "no `model`", "expected the config of a detector"),
+    "binary": (lambda data: b"\xff\xfe\x00\x81", "UnicodeDecodeError", "resolve it again"),
     "missing": (None, "no such config file", "python -m r3cnn resolve"),
 }
 

@@ -117,7 +117,14 @@
     for (const seed of seeds) content.append(seedPart(training, seed, evaluation.seeds[seed]));
     byId("drawer").showModal();
     byId("drawer").scrollTop = 0;
-    history.replaceState(null, "", `#${addressOf(button)}`);
+    setAddress(`#${addressOf(button)}`);
+  }
+
+  // Browsers refuse hundreds of addresses a second, so only the last one is set.
+  let address = null;
+  function setAddress(text) {
+    clearTimeout(address);
+    address = setTimeout(() => history.replaceState(null, "", text), 50);
   }
 
   // An address of its own for each cell, to send to somebody.
@@ -130,7 +137,7 @@
     const button = [...document.querySelectorAll("button.open")].find((one) => `#${addressOf(one)}` === location.hash);
     if (button) { button.scrollIntoView({ block: "center" }); openDrawer(button); }
   }
-  byId("drawer").addEventListener("close", () => history.replaceState(null, "", location.pathname + location.search));
+  byId("drawer").addEventListener("close", () => setAddress(location.pathname + location.search));
 
   // One tab stop a table; the arrow keys go from number to number.
   for (const table of document.querySelectorAll("section.results table")) {

@@ -273,6 +273,7 @@ def test_a_cell_has_an_address_that_opens_it(
     page: Browser, written: tuple[Path, ResultFolder]
 ) -> None:
     click(page, RUN + "[data-key='bbox.AP']")
+    time.sleep(0.3)
     address = page.evaluate("location.hash")
     assert address == "#cell=table1/mask_1x/1/bbox.AP"
     click(page, "#drawer .close")
