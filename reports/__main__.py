@@ -1,7 +1,9 @@
-"""The command line: python -m reports tables|figure2|claims|html|compare|keep|pictures."""
+"""The command line: python -m reports register|html|tables|figure2|claims|compare|keep|pictures."""
 
 import functools
+import io
 import logging
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,30 +16,33 @@ from r3cnn.core.utf8 import run_in_utf8
 from .claims.spec import DEFAULT_CLAIMS
 from .tables.spec import DEFAULT_TABLES
 
-# The heavy imports stand in the commands, so that --help answers at once.
+# The heavy imports are inside the commands, so that --help answers at once.
 
+COMMANDS = ("register", "html", "tables", "figure2", "claims", "compare", "keep", "pictures")
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 _results = click.option(
-    "--results", type=_FOLDER, required=True, help="Result files of a run: results/<name>."
+    "--results", type=_FOLDER, required=True, help="Results folder of a run: results/<name>."
 )
-_out = click.option("--out", type=_FOLDER, required=True, help="Folder to write into.")
+_out = click.option("--out", type=_FOLDER, required=True, help="Folder to write to.")
 _tables = click.option(
     "--tables",
     type=click.Path(path_type=Path, dir_okay=False),
     default=DEFAULT_TABLES,
-    help="Which evaluations stand in which rows.  [default: reports/tables.yaml]",
+    help="Which evaluations are in which rows. Default: reports/tables.yaml.",
 )
 _claims = click.option(
     "--claims",
     type=click.Path(path_type=Path, dir_okay=False),
     default=DEFAULT_CLAIMS,
-    help="The claims and their limits.  [default: reports/claims.yaml]",
+    help="The claims and their limits. Default: reports/claims.yaml.",
 )
 _no_tables = click.option(
-    "--no-tables", is_flag=True, help="No file of tables: every row stands in the table of others."
+    "--no-tables",
+    is_flag=True,
+    help="Use no tables file: all rows are listed in the table of other rows.",
 )
 _catalogue = click.option(
-    "--catalogue", metavar="FILE", help="The user's own catalogue, for the commands that are shown."
+    "--catalogue", metavar="FILE", help="Your own catalogue, for the commands that the page shows."
 )
 
 
@@ -54,14 +59,41 @@ def _one_line_errors(command: Callable) -> Callable:
     return wrapped
 
 
+class _Commands(click.Group):
+    """Commands in the order of COMMANDS; a mistake is spelled `error: ...`, as those of r3cnn are."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(self.commands, key=COMMANDS.index)
+
+    def main(self, *args: object, standalone_mode: bool = True, **options: object):
+        if not standalone_mode:
+            return super().main(*args, standalone_mode=False, **options)
+        try:
+            code = super().main(*args, standalone_mode=False, **options)
+        except click.ClickException as error:
+            text = io.StringIO()
+            error.show(file=text)
+            click.echo(
+                re.sub("^Error: ", "error: ", text.getvalue(), flags=re.M), nl=False, err=True
+            )
+            sys.exit(error.exit_code)
+        except click.Abort:
+            sys.exit(1)
+        sys.exit(code if isinstance(code, int) else 0)
+
+
 @click.group(
+    cls=_Commands,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Example:  python -m reports html --results results/smoke --out results/smoke/report",
+    epilog="\b\nExample:\n  python -m reports html --results results/smoke --out results/smoke/report",
 )
 @click.version_option(package_name="r3cnn")
-@click.option("-v", "--verbose", is_flag=True, help="Say what is read.")
+@click.option("-v", "--verbose", is_flag=True, help="Log the files that are read.")
 def cli(verbose: bool) -> None:
-    """Make tables, figures and a page from result files. Prints the files it wrote."""
+    """Make tables, figures and a report page from result files.
+
+    Prints the names of the files that were written.
+    """
     logging.basicConfig(
         level=logging.INFO if verbose else logging.WARNING, format="%(levelname)s %(message)s"
     )
@@ -69,15 +101,18 @@ def cli(verbose: bool) -> None:
 
 @cli.command(
     "tables",
-    epilog="Example:  python -m reports tables --only table2 --results results/mini --out /tmp/t",
+    epilog="\b\nExample:\n  python -m reports tables --only table2 --results results/mini --out /tmp/t",
 )
 @_tables
-@click.option("--only", multiple=True, metavar="NAME", help="One table; may be given repeatedly.")
+@click.option("--only", multiple=True, metavar="NAME", help="Write this table only. Repeatable.")
 @_results
 @_out
 @_one_line_errors
 def tables_command(tables: Path, only: tuple[str, ...], results: Path, out: Path) -> list[Path]:
-    """Write every table, and the rows that no table names, as CSV, Markdown and LaTeX."""
+    """Write all tables as CSV, Markdown and LaTeX.
+
+    Rows that no table names are written as the table `other`.
+    """
     from .results.load import load_results
     from .results.provenance import present_sources
     from .results.setting import setting_of
@@ -96,7 +131,8 @@ def tables_command(tables: Path, only: tuple[str, ...], results: Path, out: Path
 
 
 @cli.command(
-    "figure2", epilog="Example:  python -m reports figure2 --results results/mini --out /tmp/f"
+    "figure2",
+    epilog="\b\nExample:\n  python -m reports figure2 --results results/mini --out /tmp/f",
 )
 @_results
 @_out
@@ -105,23 +141,30 @@ def tables_command(tables: Path, only: tuple[str, ...], results: Path, out: Path
     type=click.Choice(["box", "mask"]),
     default="box",
     show_default=True,
-    help="Before (box) or after (mask) each loop's refinement.",
+    help="Count before (box) or after (mask) the refinement of each loop.",
 )
 @click.option(
     "--view",
     type=click.Choice(["candidates", "sampled", "positives"]),
     default="candidates",
     show_default=True,
-    help="Which boxes are counted.",
+    help="Boxes to count.",
 )
 @click.option(
-    "--iou-from", type=click.FloatRange(0, 0.95), default=0.5, show_default=True, help="First bin."
+    "--iou-from",
+    type=click.FloatRange(0, 0.95),
+    default=0.5,
+    show_default=True,
+    help="Lower edge of the first bin.",
 )
 @_one_line_errors
 def figure2_command(
     results: Path, out: Path, assignment: str, view: str, iou_from: float
 ) -> list[Path]:
-    """Draw Figure 2, the IoU of the training samples by loop, as SVG, PDF and PNG."""
+    """Draw Figure 2 as SVG, PDF and PNG.
+
+    It shows the IoU of the training samples in each loop.
+    """
     from .figures.figure2 import figure2_data, write_figure2
     from .results.load import load_results
     from .results.setting import setting_of
@@ -133,7 +176,7 @@ def figure2_command(
 
 @cli.command(
     "claims",
-    epilog="Example:  python -m reports claims --results results/mini --out /tmp/c",
+    epilog="\b\nExample:\n  python -m reports claims --results results/mini --out /tmp/c",
 )
 @_tables
 @_no_tables
@@ -144,7 +187,7 @@ def figure2_command(
 def claims_command(
     tables: Path, no_tables: bool, claims: Path, results: Path, out: Path
 ) -> list[Path]:
-    """Write claims.csv: whether each claim of the paper holds, and by which cells."""
+    """Write claims.csv: which claims of the paper hold, and why."""
     from .claims.judge import judge, write_claims
     from .claims.spec import load_claims
     from .results.load import load_results
@@ -156,14 +199,17 @@ def claims_command(
 
 @cli.command(
     "register",
-    short_help="Write down the claims before their trainings begin.",
-    epilog="Example:  python -m reports register --results results/mini",
+    epilog="\b\nExample:\n  python -m reports register --results results/mini",
 )
 @_claims
 @_results
 @_one_line_errors
 def register_command(claims: Path, results: Path) -> list[Path]:
-    """Write the hash of each claim to claims.json, unless one of its trainings has begun with another."""
+    """Register the claims before their trainings start.
+
+    Writes the hash of each claim to claims.json. A claim is refused if one of its trainings has already started
+    with another version of it.
+    """
     from .claims.registered import register
     from .claims.spec import load_claims
 
@@ -172,7 +218,7 @@ def register_command(claims: Path, results: Path) -> list[Path]:
 
 @cli.command(
     "html",
-    epilog="Example:  python -m reports html --results results/smoke --out results/smoke/report",
+    epilog="\b\nExample:\n  python -m reports html --results results/smoke --out results/smoke/report",
 )
 @_tables
 @_no_tables
@@ -184,7 +230,7 @@ def register_command(claims: Path, results: Path) -> list[Path]:
 def html_command(
     tables: Path, no_tables: bool, claims: Path, catalogue: str | None, results: Path, out: Path
 ) -> list[Path]:
-    """Write index.html, and beside it all tables and figures that it shows."""
+    """Write the report page and all its tables and figures."""
     from .claims.spec import load_claims
     from .page.html import build_report, write_report
     from .results.load import load_results
@@ -200,17 +246,22 @@ def html_command(
 
 @cli.command(
     "compare",
-    epilog="Example:  python -m reports compare results/smoke again/smoke",
+    epilog="\b\nExample:\n  python -m reports compare results/smoke again/smoke",
 )
 @click.argument("first", type=_FOLDER)
 @click.argument("second", type=_FOLDER)
-@click.option("--metric", "metrics", multiple=True, help="May be repeated.  [default: both APs]")
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="A CSV to write.")
+@click.option(
+    "--metric", "metrics", multiple=True, help="Metric to compare. Repeatable. Default: both APs."
+)
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="CSV file to write.")
 @_one_line_errors
 def compare_command(
     first: Path, second: Path, metrics: tuple[str, ...], out: Path | None
 ) -> list[str | Path]:
-    """Set two result folders side by side: second minus first, with 95 % intervals."""
+    """Compare two results folders.
+
+    Prints second minus first, with 95 % intervals.
+    """
     from .results.compare import compare, to_text, write_comparison
     from .results.load import load_results
 
@@ -221,16 +272,18 @@ def compare_command(
 
 @cli.command(
     "keep",
-    epilog="Example:  python -m reports keep --results results/mini --out measured/mini",
+    epilog="\b\nExample:\n  python -m reports keep --results results/mini --out measured/mini",
 )
 @_results
 @_out
 @click.option(
-    "--packed", is_flag=True, help="In one file, kept.zip; resamples to 0.01 points of AP."
+    "--packed",
+    is_flag=True,
+    help="Write a single file, kept.zip, with resamples rounded to 0.01 points of AP.",
 )
 @_one_line_errors
 def keep_command(results: Path, out: Path, packed: bool) -> list[Path]:
-    """Copy the small files of a run, so that its report can be made without training."""
+    """Copy the small files of a run, enough for its report."""
     from .results.keep import keep, keep_packed
 
     return (keep_packed if packed else keep)(results, out)
@@ -238,15 +291,18 @@ def keep_command(results: Path, out: Path, packed: bool) -> list[Path]:
 
 @cli.command(
     "pictures",
-    epilog="Example:  python -m reports pictures --results results/mini --out docs/pictures",
+    epilog="\b\nExample:\n  python -m reports pictures --results results/mini --out docs/pictures",
 )
 @_tables
-@click.option("--table", default="table1", show_default=True, help="The table to picture.")
+@click.option("--table", default="table1", show_default=True, help="Table to draw.")
 @_results
 @_out
 @_one_line_errors
 def pictures_command(tables: Path, table: str, results: Path, out: Path) -> list[Path]:
-    """Write figure2.png and <table>.png, as the page looks in Chromium, for the README."""
+    """Write figure2.png and <table>.png for the README.
+
+    Chromium renders them from the page.
+    """
     from .page.pictures import write_pictures
 
     return write_pictures(tables, table, results, out)

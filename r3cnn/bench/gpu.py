@@ -87,8 +87,8 @@ def _wanted(models: Sequence[str] | None) -> tuple[str, ...]:
 def _setting(size: tuple[int, int] | None, scale: str | None) -> tuple[tuple[int, int], str]:
     if not torch.cuda.is_available() and (size is None or scale is None):
         raise UserError(
-            "bench gpu: torch finds no GPU, and full-size models take hours without; run it where there is "
-            "one, or try its logic on the CPU with both --size and --scale, as --size 96x64 --scale smoke"
+            "bench gpu: torch finds no GPU, and full-size models take hours on a CPU; run it on a machine "
+            "with a GPU, or try it on the CPU with both --size and --scale, as --size 96x64 --scale smoke"
         )
     return size or SIZE, scale or SCALE
 

@@ -1,4 +1,4 @@
-"""The advanced model predicting faster: each way beside the direct form, its outputs compared first.
+"""Faster prediction with the advanced model: each way against the direct form, outputs compared first.
 
 bfloat16 is an option of this measurement alone: `predict` always computes in float32.
 """

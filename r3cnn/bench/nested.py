@@ -1,4 +1,4 @@
-"""L_e = 1 to 5 in one pass against the five one by one, beside what counting multiply-adds allows.
+"""L_e = 1 to 5 in one pass against five separate ones, and the limit that multiply-adds set.
 
 Those count convolutions and matrix products alone: what else is shared may bring the ratio below.
 """

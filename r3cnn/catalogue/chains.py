@@ -38,11 +38,11 @@ def _bases(file: Path) -> list[str]:
     try:
         body = ast.parse(file.read_text(encoding="utf-8")).body
     except UnicodeDecodeError:
-        raise UserError(f"{shown(file)}: expected Python in UTF-8; save it so") from None
+        raise UserError(f"{shown(file)}: expected Python in UTF-8; save it as UTF-8") from None
     except (OSError, ValueError) as error:
         raise UserError(f"{shown(file)}: cannot be read: {error}") from None
     except SyntaxError as error:
-        line = f"line {error.lineno or '?'}: no valid Python: {error.msg}"
+        line = f"line {error.lineno or '?'}: invalid Python: {error.msg}"
         raise UserError(f"{shown(file)}: {line}") from None
     _require_assignments(file, body)
     values = [node.value for node in body if isinstance(node, ast.Assign) and _is_base(node)]

@@ -102,7 +102,7 @@ def _pretrained(path: Path, entry: dict[str, str] | None, network: object) -> Pr
         return None
     if network is None:
         raise UserError(
-            f"{shown(path)}: pretrained: stands beside `network: null`; the paper's network takes the "
-            "weights of --config backbone: remove it"
+            f"{shown(path)}: pretrained: cannot be combined with `network: null`; remove it: the paper's "
+            "network takes the weights of --config backbone"
         )
     return Pretrained(Path(os.path.normpath(path.parent / entry["file"])), entry["sha256"])

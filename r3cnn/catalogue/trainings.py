@@ -112,7 +112,7 @@ def load_catalogue(path: Path | str | None = None) -> Catalogue:
             loops[id_], stated_in[id_] = tuple(sorted(entry["loops"])), file
     _require_trained(trainings)
     if not trainings:
-        raise UserError(f"{shown(own)}: trainings: there are none; expected at least one")
+        raise UserError(f"{shown(own)}: trainings: empty; expected at least one")
     evaluations = {id_: loops.get(id_, (t.loops,)) for id_, t in trainings.items()}
     default = TABLES if paper or extends == "paper" else None
     tables = _tables(own, content.get("tables"), default)
@@ -163,7 +163,7 @@ def _require_trained(trainings: dict[str, Training]) -> None:
         key = f"trainings.{id_}.trained_as"
         if training.trained_as and training.weights:
             raise UserError(
-                f"{shown(training.catalogue)}: {key}: stands beside `weights`; remove one"
+                f"{shown(training.catalogue)}: {key}: cannot be combined with `weights`; remove one"
             )
         if training.trained_as and training.trained_as not in own:
             raise unknown_name(training.catalogue, key, "training", training.trained_as, own)
@@ -192,6 +192,4 @@ def _tables(file: Path, name: str | None, default: Path | None) -> Path | None:
 
 
 def _duplicate(file: Path, key: str, other: Path) -> UserError:
-    return UserError(
-        f"{shown(file)}: {key}: this id stands in {shown(other)} too; choose another id"
-    )
+    return UserError(f"{shown(file)}: {key}: this id is also in {shown(other)}; choose another id")

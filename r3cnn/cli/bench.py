@@ -18,26 +18,30 @@ EXPECTED_SIZE = (
 @click.command()
 @click.argument("rows", metavar="[ROW|gpu]...", nargs=-1)
 @click.option(
-    "--out", required=True, type=FILE, help="JSON file; what it holds of other names stays."
+    "--out", required=True, type=FILE, help="JSON file to update; other rows in it are kept."
 )
 @click.option(
-    "--list", "listed", is_flag=True, help="Print the tables of the file, measure nothing."
+    "--list", "listed", is_flag=True, help="Print the tables in the file without measuring."
 )
 @click.option(
     "--models",
-    help="For gpu: trainings, separated by commas; HTC is measured beside. "
-    "Without it all architectures.",
+    help="For gpu: trainings, separated by commas; HTC is always measured, too. "
+    "Default: all architectures.",
 )
-@click.option("--size", help="For gpu: of the images; 1333x800 on a GPU.")
-@click.option("--scale", help="For gpu: of the networks; paper on a GPU.")
+@click.option("--size", help="For gpu: image size. Default on a GPU: 1333x800.")
+@click.option("--scale", help="For gpu: scale of the networks. Default on a GPU: paper.")
 @click.option(
-    "--steps", type=click.IntRange(min=1), help="For gpu: timed training steps a round; 10."
+    "--steps",
+    type=click.IntRange(min=1),
+    help="For gpu: timed training steps per round. Default: 10.",
 )
 def bench(rows: tuple[str, ...], out: Path, listed: bool, **of_gpu: str | int | None) -> None:
-    """Time two ways of the same work in turn and print their ratios; all rows, or those named.
+    """Compare the speed of alternative implementations.
 
-    `gpu` measures the paper's columns at full size instead: memory, step time, images a second. Without a
-    GPU it asks for --size and --scale, for a trial.
+    Each row times two implementations of the same work in turn and prints the ratio. Default: all rows.
+
+    `gpu` measures the paper's columns at full size instead: memory, step time and images per second. Without
+    a GPU it requires --size and --scale, for a trial run.
 
     \b
     Examples:
@@ -66,15 +70,13 @@ def _require_names(rows: tuple[str, ...], of_gpu: dict) -> None:
 
     if "gpu" in rows:
         if len(rows) > 1:
-            raise UserError(f"bench: gpu stands alone, found {' '.join(rows)}")
+            raise UserError(f"bench: gpu cannot be combined with rows, found {' '.join(rows)}")
         return
     for name in rows:
         if name not in ROWS:
             raise UserError(f"bench: unknown row {name}; {choice(name, [*ROWS, 'gpu'])}")
     for name in of_gpu:
-        raise UserError(
-            f"bench: --{name} is for gpu alone; name it (bench gpu ...) or leave it out"
-        )
+        raise UserError(f"bench: --{name} is only for gpu; use `bench gpu`, or remove --{name}")
 
 
 def _tables(rows: tuple[str, ...], out: Path) -> str:
@@ -82,10 +84,10 @@ def _tables(rows: tuple[str, ...], out: Path) -> str:
     from ..bench import gpu_table, table
 
     if out.is_dir():
-        raise UserError(f"--out {out}: a folder, expected the JSON file that is to be printed")
+        raise UserError(f"--out {out}: a folder, expected the JSON file to print")
     content = table.read(out)
     if "gpu" in rows and "models" not in content:
-        raise UserError(f"{out}: nothing of `bench gpu` in it; measure first, without --list")
+        raise UserError(f"{out}: contains no results of `bench gpu`; measure first, without --list")
     found = []
     if "gpu" not in rows and (content["rows"] or "models" not in content):
         found.append(table.render(content))

@@ -17,6 +17,13 @@ LAUNCHER = click.option(
 )
 
 
+class InOrder(click.Group):
+    """A group that lists its commands in the order in which they were added, not by name."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+
 class Loops(click.Command):
     """A command whose --loops takes several values: --loops 1 2 3."""
 
@@ -63,5 +70,5 @@ def renamed(old: str, old_value: str | None, new: str, value: str | None) -> str
         return value
     if value is not None:
         raise UserError(f"{old}: the old name of {new}, which is given too; remove {old}")
-    log.warning("%s is now called %s; the old name goes with version 0.3", old, new)
+    log.warning("%s is now called %s; the old name will be removed in version 0.3", old, new)
     return old_value

@@ -6,47 +6,55 @@ from pathlib import Path
 import click
 
 from ..core.errors import UserError
-from .common import FILE
+from .common import FILE, InOrder
 
 log = logging.getLogger(__name__)
 
 
-@click.group()
+@click.group(cls=InOrder)
 def data() -> None:
     """Make, fetch and check data."""
 
 
 @data.command()
-@click.option("--to", "folder", required=True, type=FILE, help="Folder that becomes COCO 2017.")
-@click.option(
-    "--mirror", help="An address or a folder with COCO's zips; COCO's own site without it."
-)
-@click.option("--keep", is_flag=True, help="Leave the zips that were fetched.")
+@click.option("--to", "folder", required=True, type=FILE, help="Folder to create.")
+@click.option("--mirror", help="URL or folder with COCO's zip files. Default: COCO's own site.")
+@click.option("--keep", is_flag=True, help="Keep the downloaded zip files.")
 def coco(folder: Path, mirror: str | None, keep: bool) -> None:
-    """Fetch COCO 2017 (20 GB), check and unpack it; what is there is used as it is.
+    """Download, check and unpack COCO 2017 (20 GB).
+
+    Existing files are reused, and an interrupted download resumes.
 
     \b
-    Example: python -m r3cnn data coco --to data/coco
+    Example:
+      python -m r3cnn data coco --to data/coco
     """
     from ..data.coco import OFFICIAL, fetch
 
     found = fetch(folder, mirror or OFFICIAL, keep)
     counts = {name: split["image_count"] for name, split in found["splits"].items()}
-    click.echo(f"{folder}: COCO 2017, {counts['train']} training and {counts['val']} other images")
+    click.echo(
+        f"{folder}: COCO 2017, {counts['train']} training and {counts['val']} validation images"
+    )
 
 
 @data.command()
-@click.option("--to", "path", required=True, type=FILE, help="File, or folder, to write.")
-@click.option("--from", "source", help="A local file or another address; PyTorch's without it.")
+@click.option(
+    "--to", "path", required=True, type=FILE, help="File to write, or folder to write it into."
+)
+@click.option("--from", "source", help="Local file or another URL. Default: PyTorch's.")
 def backbone(path: Path, source: str | None) -> None:
-    """Fetch ResNet-50's ImageNet weights (torchvision's V1, 98 MB) and check them.
+    """Download and check ResNet-50's ImageNet weights (98 MB).
+
+    These are torchvision's weights V1.
 
     \b
-    Example: python -m r3cnn data backbone --to data
+    Example:
+      python -m r3cnn data backbone --to data
     """
     from ..data.coco import fetch_backbone
 
-    click.echo(f"{fetch_backbone(path, source)}: ResNet-50's weights, checksum as stated")
+    click.echo(f"{fetch_backbone(path, source)}: ResNet-50's weights, checksum verified")
 
 
 @data.command("trunk", hidden=True, params=backbone.params)
@@ -55,9 +63,12 @@ def trunk(ctx: click.Context, path: Path, source: str | None) -> None:
     """The old name of `backbone`.
 
     \b
-    Example: python -m r3cnn data trunk --to data
+    Example:
+      python -m r3cnn data trunk --to data
     """
-    log.warning("data trunk is now called data backbone; the old name goes with version 0.3")
+    log.warning(
+        "data trunk is now called data backbone; the old name will be removed in version 0.3"
+    )
     ctx.invoke(backbone, path=path, source=source)
 
 
@@ -65,10 +76,11 @@ def trunk(ctx: click.Context, path: Path, source: str | None) -> None:
 @click.option("--scale", required=True, help="Name or file of a scale with generated data.")
 @click.option("--out", required=True, type=FILE, help="Folder to write, in COCO's layout.")
 def shapes(scale: str, out: Path) -> None:
-    """Generate the images of a scale.
+    """Generate the synthetic images of a scale.
 
     \b
-    Example: python -m r3cnn data shapes --scale smoke --out shapes
+    Example:
+      python -m r3cnn data shapes --scale smoke --out shapes
     """
     from ..catalogue import load_scale
     from ..data.synthetic.shapes import generate
@@ -87,10 +99,11 @@ def shapes(scale: str, out: Path) -> None:
     "--out", required=True, type=FILE, help="JSON file to write: classes, counts, checksums."
 )
 def check(folder: Path, out: Path) -> None:
-    """Check a data folder and say what it holds.
+    """Check a data folder and summarise its content.
 
     \b
-    Example: python -m r3cnn data check --data data/coco --out data.json
+    Example:
+      python -m r3cnn data check --data data/coco --out data.json
     """
     from ..core.files import write_json
     from ..data.check import check as check_folder

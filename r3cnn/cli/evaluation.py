@@ -15,11 +15,16 @@ log = logging.getLogger(__name__)
 @click.option("--config", required=True, type=FILE, help="A resolved config.")
 @click.option("--checkpoint", required=True, type=FILE, help="Trained weights of that config.")
 @click.option(
-    "--loops", required=True, multiple=True, type=click.IntRange(min=1), help="Every L_e wanted."
+    "--loops",
+    metavar="N...",
+    required=True,
+    multiple=True,
+    type=click.IntRange(min=1),
+    help="Numbers of loops to evaluate (L_e), one or several: --loops 1 2 3.",
 )
 @click.option("--out", required=True, type=FILE, help="Parquet file to write.")
 @click.option(
-    "--state", type=FILE, help="Folder that survives a stop: the images predicted so far."
+    "--state", type=FILE, help="Folder that keeps the images predicted so far, to resume from."
 )
 @LAUNCHER
 def predict(
@@ -30,12 +35,15 @@ def predict(
     state: Path | None,
     launcher: str,
 ) -> None:
-    """Predict the validation images once for every L_e; several processes share the images.
+    """Predict the validation images for each number of loops.
 
-    With --state, exit code 85 means: a signal came (SIGTERM, SIGUSR1), run the same command again.
+    Several processes share the images.
+
+    With --state, exit code 85 means that a signal (SIGTERM, SIGUSR1) stopped the command: run it again to resume.
 
     \b
-    Example: python -m r3cnn predict --config c.py --checkpoint checkpoint.pth --loops 1 2 3 --out p.parquet
+    Example:
+      python -m r3cnn predict --config c.py --checkpoint checkpoint.pth --loops 1 2 3 --out p.parquet
     """
     from ..training.stopping import TO_BE_CONTINUED, StopRequest
 
@@ -48,7 +56,7 @@ def predict(
 
     distributed.start(launcher)
     if not run(load_config(config), checkpoint, loops, out, state, lambda: bool(stop)):
-        log.warning("a signal came; run the same command to go on")
+        log.warning("stopped by a signal; run the same command to resume")
         sys.exit(TO_BE_CONTINUED)
 
 
@@ -58,43 +66,49 @@ def predict(
     required=True,
     multiple=True,
     type=FILE,
-    help="File of `predict`; or another tool's results in COCO's format (.json), of which there may be several.",
+    help="File of `predict`, or another tool's results in COCO's format (.json). Repeatable for results.",
 )
 @click.option(
-    "--loops", type=click.IntRange(min=1), help="The L_e to score; 1 without it for another tool's."
+    "--loops",
+    type=click.IntRange(min=1),
+    help="L_e to score. Required for a file of `predict`; default for another tool's: 1.",
 )
 @click.option(
-    "--annotations", required=True, type=FILE, help="The annotations it was predicted for."
+    "--annotations", required=True, type=FILE, help="Annotations of the predicted images."
 )
 @click.option("--out", required=True, type=FILE, help="JSON file to write.")
 def score(predictions: tuple[Path, ...], loops: int | None, annotations: Path, out: Path) -> None:
-    """Score one L_e of a predictions file: COCO's twelve metrics of boxes and masks, and AP at each IoU.
+    """Compute COCO's metrics for one number of loops.
+
+    These are the twelve metrics of boxes and of masks, and AP at each IoU.
 
     \b
-    Example: python -m r3cnn score --predictions p.parquet --loops 3 --annotations val.json --out score.json
+    Example:
+      python -m r3cnn score --predictions p.parquet --loops 3 --annotations val.json --out score.json
     """
     from ..evaluation.score import JSON
     from ..evaluation.score import score as run
 
     first, *more = predictions
     if loops is None and first.suffix != JSON:
-        raise click.UsageError("Missing option '--loops': which L_e of the predictions is scored")
+        raise click.UsageError("Missing option '--loops': the L_e to score")
     run(first, loops or 1, annotations, out, more)
 
 
 @click.command(cls=Loops)
 @click.option("--training", required=True, help="Id in the catalogue.")
-@click.option("--catalogue", type=FILE, help="A catalogue of your own beside the paper's.")
+@click.option("--catalogue", type=FILE, help="Your own catalogue, in addition to the paper's.")
 @click.option("--config", type=FILE, help="Resolved config of the model whose speed is measured.")
 @click.option("--checkpoint", type=FILE, help="Its trained weights.")
 @click.option(
     "--loops",
+    metavar="N...",
     multiple=True,
     type=click.IntRange(min=1),
-    help="Every L_e to count and to time; its own without it.",
+    help="L_e to count and to time, one or several. Default: those of the training's evaluations.",
 )
 @click.option(
-    "--beside-others", is_flag=True, help="Other work may run meanwhile; the file says so."
+    "--beside-others", is_flag=True, help="Allow other jobs on the machine; recorded in the file."
 )
 @click.option("--out", required=True, type=FILE, help="JSON file to write.")
 def measure(
@@ -106,10 +120,13 @@ def measure(
     beside_others: bool,
     out: Path,
 ) -> None:
-    """Count the paper model's parameters, bytes and multiply-adds; with a trained model, time it too.
+    """Count parameters, bytes and multiply-adds; measure speed.
+
+    Counts are those of the paper-size model. Speed is measured with --config and --checkpoint.
 
     \b
-    Example: python -m r3cnn measure --training htc --out htc.json
+    Example:
+      python -m r3cnn measure --training htc --out htc.json
     """
     from ..config.load import load_config
     from ..config.resolve import resolve as resolve_config

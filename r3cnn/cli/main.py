@@ -1,6 +1,8 @@
-"""The command line. Heavy imports stand inside the commands, so that --help answers at once."""
+"""The command line. Heavy imports are inside the commands, so that --help answers at once."""
 
+import io
 import logging
+import re
 import sys
 from collections.abc import Sequence
 
@@ -9,6 +11,7 @@ import click
 from ..core.errors import UserError
 from ..core.utf8 import run_in_utf8
 from .bench import bench
+from .common import InOrder
 from .data import data
 from .evaluation import measure, predict, score
 from .pretrain import pretrain
@@ -18,13 +21,32 @@ from .training import convert, resolve, reuse, train, weights
 from .use import export, results, show
 
 
-class Group(click.Group):
-    """Commands whose UserError is one line on the error stream and exit code 1; they run in UTF-8."""
+class Group(InOrder):
+    """Commands that run in UTF-8; a mistake is one line `error: ...`, exit code 1 (2: unreadable arguments)."""
 
-    def main(self, args: Sequence[str] | None = None, *rest: object, **options: object):
-        if args is None:  # a command line, and no test's call
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        *rest: object,
+        standalone_mode: bool = True,
+        **options: object,
+    ):
+        if args is None:  # a command line, not a call of a test
             run_in_utf8()
-        return super().main(args, *rest, **options)
+        if not standalone_mode:
+            return super().main(args, *rest, standalone_mode=False, **options)
+        try:
+            code = super().main(args, *rest, standalone_mode=False, **options)
+        except click.ClickException as error:
+            text = io.StringIO()
+            error.show(file=text)
+            click.echo(
+                re.sub("^Error: ", "error: ", text.getvalue(), flags=re.M), nl=False, err=True
+            )
+            sys.exit(error.exit_code)
+        except click.Abort:
+            sys.exit(1)
+        sys.exit(code if isinstance(code, int) else 0)
 
     def invoke(self, ctx: click.Context):
         try:
@@ -36,9 +58,9 @@ class Group(click.Group):
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="r3cnn")
-@click.option("-v", "--verbose", is_flag=True, help="Log more.")
+@click.option("-v", "--verbose", is_flag=True, help="Log debug messages.")
 def main(verbose: bool) -> None:
-    """Train, predict, score and measure R3-CNN and what it is compared with.
+    """Train, predict, score and measure R3-CNN and the compared models.
 
     \b
     Example, one row of the paper by hand:
@@ -56,12 +78,15 @@ def main(verbose: bool) -> None:
 
 # In the order of the work.
 COMMANDS = (
+    doctor,
     data,
     pretrain,
+    estimate,
     resolve,
     train,
     weights,
     reuse,
+    status,
     predict,
     score,
     measure,
@@ -70,11 +95,8 @@ COMMANDS = (
     results,
     export,
     convert,
-    status,
-    estimate,
-    doctor,
-    sources,
     verify_kept,
+    sources,
     bench,
 )
 for command in COMMANDS:

@@ -35,12 +35,18 @@ License: that of the project.
 @click.command()
 @click.option("--scale", required=True, help="Scale with a small network and generated images.")
 @click.option("--seed", type=int, default=0, show_default=True)
-@click.option("--out", required=True, type=FILE, help="File of weights; a model card beside it.")
+@click.option(
+    "--out",
+    required=True,
+    type=FILE,
+    help="File of weights to write; a model card is written next to it.",
+)
 def pretrain(scale: str, seed: int, out: Path) -> None:
-    """Train the backbone, neck and RPN that the small scales begin with, from scratch.
+    """Train the initial backbone, neck and RPN of small scales.
 
     \b
-    Example: python -m r3cnn pretrain --scale quick --out shapes.pth
+    Example:
+      python -m r3cnn pretrain --scale quick --out shapes.pth
     """
     from ..catalogue import load_catalogue, load_scale
     from ..config.resolve import resolve

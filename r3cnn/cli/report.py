@@ -18,12 +18,13 @@ def report(arguments: tuple[str, ...]) -> None:
     """Make tables, figures and the report page from result files.
 
     \b
-    Example: r3cnn report html --results results/smoke --out results/smoke/report
+    Example:
+      r3cnn report html --results results/smoke --out results/smoke/report
     """
     found = tuple(entry_points(group=GROUP, name="report"))
     if not found:
         raise UserError(
-            "report: this environment does not know the reports; install the project (`make setup`), or run "
+            "report: the `report` command is not installed; install the project (`make setup`), or run "
             "`python -m reports` in the checkout"
         )
     found[0].load()(args=list(arguments) or ["--help"], prog_name="r3cnn report")

@@ -12,13 +12,16 @@ from .common import FILE
 
 @click.command()
 @click.option("--scale", default="quick", show_default=True, help="Name or file of a scale.")
-@click.option("--catalogue", type=FILE, help="A catalogue of your own beside the paper's.")
-@click.option("--results", type=FILE, help="Folder of the results; results/<scale> without it.")
+@click.option("--catalogue", type=FILE, help="Your own catalogue, in addition to the paper's.")
+@click.option("--results", type=FILE, help="Results folder. Default: results/<scale>.")
 def status(scale: str, catalogue: Path | None, results: Path | None) -> None:
-    """Say which trainings are done, running, waiting or failed, on this machine or on Slurm.
+    """Show which trainings are done, running, waiting or failed.
+
+    Finds jobs on this machine and on Slurm.
 
     \b
-    Example: python -m r3cnn status --scale paper
+    Example:
+      python -m r3cnn status --scale paper
     """
     from ..catalogue import load_catalogue, load_scale
     from ..runs.status import render
@@ -31,18 +34,22 @@ def status(scale: str, catalogue: Path | None, results: Path | None) -> None:
 
 @click.command()
 @click.option("--scale", default="paper", show_default=True, help="Name or file of a scale.")
-@click.option("--catalogue", type=FILE, help="A catalogue of your own beside the paper's.")
-@click.option("--results", type=FILE, help="Folder of the results; results/<scale> without it.")
-@click.option("--gpus", type=click.IntRange(min=1), default=8, show_default=True, help="In all.")
+@click.option("--catalogue", type=FILE, help="Your own catalogue, in addition to the paper's.")
+@click.option("--results", type=FILE, help="Results folder. Default: results/<scale>.")
 @click.option(
-    "--gpus-of-training", type=click.IntRange(min=1), help="Of each training; all of them, up to 8."
+    "--gpus", type=click.IntRange(min=1), default=8, show_default=True, help="Total GPUs."
 )
-@click.option("--price", type=click.FloatRange(min=0), help="Of a GPU-hour, in any currency.")
-@click.option("--watts", type=click.FloatRange(min=0), help="Power of a GPU, with its share.")
 @click.option(
-    "--measurements", type=FILE, help="Measured costs; experiments/costs.yaml without it."
+    "--gpus-of-training",
+    type=click.IntRange(min=1),
+    help="GPUs per training. Default: all, at most 8.",
 )
-@click.option("--probe", is_flag=True, help="Measure on the device at hand first.")
+@click.option("--price", type=click.FloatRange(min=0), help="Price of a GPU-hour, in any currency.")
+@click.option(
+    "--watts", type=click.FloatRange(min=0), help="Watts per GPU, including its share of the host."
+)
+@click.option("--measurements", type=FILE, help="Measured costs. Default: experiments/costs.yaml.")
+@click.option("--probe", is_flag=True, help="First measure the costs on this machine.")
 @click.option(
     "--passes",
     type=click.IntRange(min=1),
@@ -51,10 +58,10 @@ def status(scale: str, catalogue: Path | None, results: Path | None) -> None:
     help="Forward passes that --probe times.",
 )
 @click.option(
-    "--data", type=FILE, help="Images for --probe in COCO's layout; generated without it."
+    "--data", type=FILE, help="Images for --probe, in COCO's layout. Default: generated images."
 )
 @click.option(
-    "--out", type=FILE, help="File for what --probe measures; costs.<scale>.yaml without it."
+    "--out", type=FILE, help="File for the measurements of --probe. Default: costs.<scale>.yaml."
 )
 def estimate(
     scale: str,
@@ -70,10 +77,13 @@ def estimate(
     data: Path | None,
     out: Path | None,
 ) -> None:
-    """Say what the trainings of a scale will cost: GPU-hours, time, memory, disk; those done left out.
+    """Estimate the GPU-hours, time, memory and disk of a scale.
+
+    Finished trainings are not counted.
 
     \b
-    Example: python -m r3cnn estimate --scale paper --gpus 8 --price 2.5 --watts 400
+    Example:
+      python -m r3cnn estimate --scale paper --gpus 8 --price 2.5 --watts 400
     """
     from ..catalogue import load_catalogue, load_scale
     from ..runs import estimate as module
@@ -85,7 +95,7 @@ def estimate(
     each = gpus_of_training or min(gpus, 8)
     if each > gpus:
         raise UserError(
-            f"--gpus-of-training {each}: found {gpus} GPUs in all; expected at most {gpus}"
+            f"--gpus-of-training {each}: more than --gpus {gpus}; expected at most {gpus}"
         )
     file = measurements or module.COSTS
     if probe:
@@ -114,27 +124,28 @@ def _checkpoints(catalogue, scale) -> dict[str, int]:
 
 
 @click.command()
-@click.option("--scale", help="A scale: the disk, memory and data that it needs.")
+@click.option("--scale", help="Also check the disk, memory and data that this scale needs.")
 @click.option(
-    "--data", "folder", type=FILE, help="The data folder to check; the scale's without it."
+    "--data", "folder", type=FILE, help="Data folder to check. Default: the folder of the scale."
 )
 @click.option(
     "--repair",
-    "mend",
+    "repairing",
     is_flag=True,
-    help="First write the .pth file that supplies mmcv's operators.",
+    help="First write the .pth file that provides mmcv's operators.",
 )
-def doctor(scale: str | None, folder: Path | None, mend: bool) -> None:
-    """Check the installation and the machine; say what to do about each finding.
+def doctor(scale: str | None, folder: Path | None, repairing: bool) -> None:
+    """Check the installation and the machine, and suggest fixes.
 
     \b
-    Example: python -m r3cnn doctor --scale paper --data data/coco
+    Example:
+      python -m r3cnn doctor --scale paper --data data/coco
     """
     from ..runs.doctor import examine
     from ..runs.finding import BROKEN
     from ..runs.operators import repair
 
-    if mend:
+    if repairing:
         click.echo(f"wrote  {repair()}")
     findings = list(examine(scale, folder))
     for finding in findings:
@@ -145,12 +156,14 @@ def doctor(scale: str | None, folder: Path | None, mend: bool) -> None:
 
 @click.command()
 def sources() -> None:
-    """Print the hashes of the method's sources: of training, prediction and scoring.
+    """Print the hashes of the method's source code.
 
-    Comments, layout, messages and where code lies do not count.
+    One hash each covers training, prediction and scoring. Comments, formatting, messages and file names do not
+    affect it.
 
     \b
-    Example: python -m r3cnn sources
+    Example:
+      python -m r3cnn sources
     """
     from ..core.source_hash import ENTRIES, SCHEME, source_hash
 
@@ -160,15 +173,17 @@ def sources() -> None:
 
 @click.command("verify-kept")
 @click.argument("folder", type=FILE)
-@click.option("--training", help="One training of the folder; default: all of them.")
+@click.option("--training", help="A single training of the folder. Default: all.")
 def verify_kept(folder: Path, training: str | None) -> None:
-    """Train the first 50 steps of kept rows again and record the present sources if all lines are equal.
+    """Retrain the first 50 steps of kept rows and compare them.
 
-    FOLDER is what `reports keep` wrote. Compare on the machine and with the number of threads that
-    trained the rows: other processors differ in the last bits.
+    If all log lines are equal, the present sources are recorded as equivalent. FOLDER was written by
+    `reports keep`. Use the machine and the number of threads that trained the rows: results of other
+    processors differ in the last bits.
 
     \b
-    Example: OMP_NUM_THREADS=1 python -m r3cnn verify-kept measured/mini --training mask_1x
+    Example:
+      OMP_NUM_THREADS=1 python -m r3cnn verify-kept measured/mini --training mask_1x
     """
     from ..core.layout import RunFolder
     from ..training.verify import verify

@@ -1,4 +1,4 @@
-"""Commands that make trained weights: resolve, train, or take them from somewhere else."""
+"""Commands that make trained weights: resolve, train, or use existing ones."""
 
 import logging
 import sys
@@ -16,9 +16,11 @@ log = logging.getLogger(__name__)
 @click.option("--training", required=True, help="Id in the catalogue.")
 @click.option("--scale", required=True, help="Name or file of a scale.")
 @click.option("--seed", type=int, default=0, show_default=True)
-@click.option("--catalogue", type=FILE, help="A catalogue of your own beside the paper's.")
-@click.option("--data", "data_file", type=FILE, help="data.json of `data check`; COCO without it.")
-@click.option("--backbone", help="Backbone weights: a file, or `random`; default: the model's own.")
+@click.option("--catalogue", type=FILE, help="Your own catalogue, in addition to the paper's.")
+@click.option(
+    "--data", "data_file", type=FILE, help="data.json written by `data check`. Default: COCO."
+)
+@click.option("--backbone", help="Backbone weights: a file, or `random`. Default: the model's own.")
 @click.option("--trunk", hidden=True, help="The old spelling of --backbone.")
 @click.option("--out", required=True, type=FILE, help="Config file to write.")
 def resolve(
@@ -31,10 +33,11 @@ def resolve(
     trunk: str | None,
     out: Path,
 ) -> None:
-    """Write the one complete config of a training.
+    """Write the complete config of a training.
 
     \b
-    Example: python -m r3cnn resolve --training htc --scale paper --out htc.py
+    Example:
+      python -m r3cnn resolve --training htc --scale paper --out htc.py
     """
     from ..config.load import text_of
     from ..config.resolve import of_a_user, require_loops
@@ -58,7 +61,10 @@ def resolve(
 @click.option("--config", required=True, type=FILE, help="A resolved config.")
 @click.option("--out", required=True, type=FILE, help="Folder of the results.")
 @click.option(
-    "--state", required=True, type=FILE, help="Folder that survives a stop: checkpoints, log."
+    "--state",
+    required=True,
+    type=FILE,
+    help="Folder of the checkpoints and the log, to resume from.",
 )
 @LAUNCHER
 @click.option(
@@ -66,16 +72,18 @@ def resolve(
     type=click.FloatRange(min=0),
     default=CHECKPOINT_MINUTES,
     show_default=True,
-    help="Longest time between two checkpoints; no effect on the result.",
+    help="Longest time between checkpoints; does not affect the result.",
 )
 def train(config: Path, out: Path, state: Path, launcher: str, minutes: float) -> None:
-    """Train; goes on by itself from what an earlier attempt left in the state folder.
+    """Train a model, or resume an interrupted training.
 
-    Exit code 85 means: a signal came, a checkpoint is written, run the same command again. SIGTERM and
-    SIGUSR1 do this, and so does the end of the process that started the training.
+    The training resumes from the last checkpoint in the state folder. Exit code 85 means that a checkpoint was
+    written after a signal: run the same command again to resume. The signals are SIGTERM, SIGUSR1 and the end
+    of the parent process.
 
     \b
-    Example: python -m r3cnn train --config config.py --out trained --state state
+    Example:
+      python -m r3cnn train --config config.py --out trained --state state
     """
     from ..training.stopping import TO_BE_CONTINUED, Interrupted, StopRequest, end_with_parent
 
@@ -88,7 +96,7 @@ def train(config: Path, out: Path, state: Path, launcher: str, minutes: float) -
     try:
         run(config, load_config(config), out, state, launcher, minutes, stop)
     except Interrupted as stopped:
-        log.warning("%s; run the same command to go on", stopped)
+        log.warning("%s; run the same command to resume", stopped)
         sys.exit(TO_BE_CONTINUED)
 
 
@@ -96,14 +104,15 @@ def train(config: Path, out: Path, state: Path, launcher: str, minutes: float) -
 @click.argument("source", metavar="IN", type=FILE)
 @click.argument("out", metavar="OUT", type=FILE)
 @click.option(
-    "--trust", is_flag=True, help="I trust where IN comes from: reading it runs its code."
+    "--trust", is_flag=True, help="Trust the origin of IN: reading the file runs its code."
 )
-@click.option("--sha256", metavar="HEX", help="The checksum of the file that I trust.")
+@click.option("--sha256", metavar="HEX", help="SHA-256 of the trusted file.")
 def convert(source: Path, out: Path, trust: bool, sha256: str | None) -> None:
-    """Turn a foreign (pickled) checkpoint into one of tensors and plain types.
+    """Convert a pickled checkpoint to tensors and plain types.
 
     \b
-    Example: python -m r3cnn convert --trust --sha256 0f3b... epoch_12.pth weights.pth
+    Example:
+      python -m r3cnn convert --trust --sha256 HEX epoch_12.pth weights.pth
     """
     from ..weights.convert import convert as run
 
@@ -111,14 +120,17 @@ def convert(source: Path, out: Path, trust: bool, sha256: str | None) -> None:
 
 
 @click.command()
-@click.option("--config", required=True, type=FILE, help="The resolved config of the evaluation.")
+@click.option("--config", required=True, type=FILE, help="Resolved config of the evaluation.")
 @click.option("--trained", required=True, type=FILE, help="Folder of the training's results.")
 @click.option("--out", required=True, type=FILE, help="Folder of the results.")
 def reuse(config: Path, trained: Path, out: Path) -> None:
-    """Take the weights of a training that differs in its evaluation alone.
+    """Reuse the weights of a training for another evaluation.
+
+    The two configs may differ only in settings of the evaluation.
 
     \b
-    Example: python -m r3cnn reuse --config c.py --trained trainings/r3_naive_inc/seed0 --out again
+    Example:
+      python -m r3cnn reuse --config c.py --trained trainings/r3_naive_inc/seed0 --out again
     """
     from ..config.load import load_config
     from ..training.reuse import reuse as take
@@ -127,15 +139,18 @@ def reuse(config: Path, trained: Path, out: Path) -> None:
 
 
 @click.command()
-@click.option("--config", required=True, type=FILE, help="The resolved config of its model.")
-@click.option("--source", required=True, help="A checkpoint: a file or an address.")
-@click.option("--sha256", required=True, help="Its checksum, as its publisher states it.")
+@click.option("--config", required=True, type=FILE, help="Resolved config of the model.")
+@click.option("--source", required=True, help="Checkpoint: a file or a URL.")
+@click.option("--sha256", required=True, help="SHA-256 of the checkpoint, as published.")
 @click.option("--out", required=True, type=FILE, help="Folder of the results.")
 def weights(config: Path, source: str, sha256: str, out: Path) -> None:
-    """Take a checkpoint of elsewhere in place of a training. Reading a pickled one runs its code.
+    """Use an external checkpoint instead of training.
+
+    Reading a pickled checkpoint runs its code.
 
     \b
-    Example: python -m r3cnn weights --config c.py --source zoo.pth --sha256 0f3b... --out trained
+    Example:
+      python -m r3cnn weights --config c.py --source zoo.pth --sha256 HEX --out trained
     """
     from ..config.load import load_config
     from ..training.given import take

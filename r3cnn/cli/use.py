@@ -1,4 +1,4 @@
-"""Commands that use what was trained: on pictures of one's own, and elsewhere."""
+"""Commands that use trained weights: on your own images, and in other tools."""
 
 from pathlib import Path
 
@@ -10,21 +10,23 @@ from .common import FILE
 @click.command()
 @click.argument("images", metavar="IMAGE...", nargs=-1, required=True, type=FILE)
 @click.option("--checkpoint", required=True, type=FILE, help="Trained or exported weights.")
-@click.option("--config", type=FILE, help="Its resolved config; the one beside it without this.")
 @click.option(
-    "--loops", type=click.IntRange(min=1), help="L_e; as many as it was trained with without this."
+    "--config", type=FILE, help="Resolved config. Default: the config next to the checkpoint."
 )
 @click.option(
-    "--every-loop", is_flag=True, help="Draw each loop, side by side: how boxes and scores move."
+    "--loops", type=click.IntRange(min=1), help="Number of loops (L_e). Default: as in training."
+)
+@click.option(
+    "--every-loop", is_flag=True, help="Draw the loops side by side, to compare boxes and scores."
 )
 @click.option(
     "--threshold",
     type=click.FloatRange(0, 1),
     default=0.3,
     show_default=True,
-    help="Show what scores at least this.",
+    help="Lowest score to draw.",
 )
-@click.option("--out", required=True, type=FILE, help="Folder of the drawn pictures.")
+@click.option("--out", required=True, type=FILE, help="Folder for the drawn images.")
 def show(
     images: tuple[Path, ...],
     checkpoint: Path,
@@ -34,14 +36,15 @@ def show(
     threshold: float,
     out: Path,
 ) -> None:
-    """Draw boxes and masks on pictures of your own: files, and folders with all that is in them.
+    """Draw boxes and masks on your own images.
 
-    Beside each OUT/<name>.jpg stands <name>.json: classes, scores, boxes (x, y, width, height), masks as
-    COCO's run lengths, in pixels of the picture as it is seen (turned upright). A picture that cannot be
-    read is named and the rest goes on; the exit code is then 1.
+    Each IMAGE is a file, or a folder that is searched with its subfolders. OUT/<name>.json, next to
+    OUT/<name>.jpg, lists classes, scores, boxes (x, y, width, height) and masks (COCO's run lengths), in pixels
+    of the upright image. Images that cannot be read are reported and skipped; the exit code is then 1.
 
     \b
-    Example: python -m r3cnn show photo.jpg holiday --checkpoint checkpoint.pth --every-loop --out drawn
+    Example:
+      python -m r3cnn show photo.jpg holiday --checkpoint checkpoint.pth --every-loop --out drawn
     """
     from ..viewing.show import show as run
 
@@ -50,24 +53,28 @@ def show(
 
 @click.command()
 @click.argument("predictions", metavar="FILE", type=FILE)
-@click.option("--loops", required=True, type=click.IntRange(min=1), help="The L_e to write.")
+@click.option("--loops", required=True, type=click.IntRange(min=1), help="L_e to write.")
 @click.option(
     "--format",
     "form",
     type=click.Choice(["coco"]),
     default="coco",
     show_default=True,
-    help="COCO's results, which pycocotools and others read.",
+    help="COCO's results format, which pycocotools and other tools read.",
 )
-@click.option("--out", type=FILE, help="Their name without .bbox.json; that of FILE without it.")
+@click.option(
+    "--out", type=FILE, help="Output path without .bbox.json. Default: FILE without its suffix."
+)
 def results(predictions: Path, loops: int, form: str, out: Path | None) -> None:
-    """Write one L_e of a file of `predict` as COCO's results, and print their names.
+    """Write predictions in COCO's results format.
 
-    Boxes and masks get a file each, <name>.bbox.json and <name>.segm.json: a mask may have a score of its own, and
-    pycocotools would take its size from its box. `score` reads such files, from here or from any other tool.
+    FILE was written by `predict`. Prints the names of the two files that are written: <name>.bbox.json for boxes
+    and <name>.segm.json for masks. They are separate because masks may have their own scores, and because
+    pycocotools would take a mask's size from its box. `score` reads such files from any tool.
 
     \b
-    Example: python -m r3cnn results predictions/htc/seed0.parquet --loops 3 --out htc
+    Example:
+      python -m r3cnn results predictions/htc/seed0.parquet --loops 3 --out htc
     """
     from ..evaluation.coco_results import write_results
 
@@ -76,17 +83,21 @@ def results(predictions: Path, loops: int, form: str, out: Path | None) -> None:
 
 
 @click.command()
-@click.option("--checkpoint", required=True, type=FILE, help="A training's checkpoint.pth.")
-@click.option("--config", type=FILE, help="Its resolved config; the one beside it without this.")
-@click.option("--out", required=True, type=FILE, help="File of the weights, such as model.pth.")
+@click.option("--checkpoint", required=True, type=FILE, help="checkpoint.pth of a training.")
+@click.option(
+    "--config", type=FILE, help="Resolved config. Default: the config next to the checkpoint."
+)
+@click.option("--out", required=True, type=FILE, help="File to write, such as model.pth.")
 def export(checkpoint: Path, config: Path | None, out: Path) -> None:
-    """Write the weights alone, to be taken elsewhere: half of the checkpoint's size.
+    """Export the weights without the training state.
 
-    Beside OUT stand <its stem>.py, the resolved config, and <its stem>.md, a model card with the metrics that
-    the results folder holds. mmdet's init_detector reads the two files.
+    The file is half as large as the checkpoint. For --out model.pth, the resolved config (model.py) and a model
+    card with the metrics of the results folder (model.md) are written next to it. mmdet's init_detector reads
+    model.py and model.pth.
 
     \b
-    Example: python -m r3cnn export --checkpoint trainings/htc/seed0/checkpoint.pth --out htc.pth
+    Example:
+      python -m r3cnn export --checkpoint trainings/htc/seed0/checkpoint.pth --out htc.pth
     """
     from ..weights.export import export as run
 

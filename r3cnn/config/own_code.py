@@ -48,7 +48,7 @@ def file_of(cfg: Config) -> Path | None:
             return path
     if not found:
         raise UserError(
-            f"{code}: no such file, but {config} needs it; put it there or beside the config"
+            f"{code}: no such file, but {config} needs it; put it there or next to the config"
         )
     raise UserError(
         f"{found[0]}: has changed since {config} was made; put that version back, or resolve and train again"
@@ -64,7 +64,7 @@ def _load(code: Path) -> None:
     spec = importlib.util.find_spec(name) if name.isidentifier() and known is None else None
     if not name.isidentifier() or known is not None or (spec and not _is_file(spec.origin, code)):
         raise UserError(
-            f"{code}: {name!r} is no name for a module, or another module's; rename the file"
+            f"{code}: {name!r} is not a valid module name, or is the name of another module; rename the file"
         )
     from ..models.registered import register_all
 
@@ -77,7 +77,7 @@ def _load(code: Path) -> None:
     except (Exception, SystemExit) as error:  # whatever the user's code raises
         del sys.modules[name]
         said = ": ".join(filter(None, [type(error).__name__, " ".join(str(error).split())]))
-        raise UserError(f"{code}, line {line_of(error, code) or '?'}: {said}; mend it") from error
+        raise UserError(f"{code}, line {line_of(error, code) or '?'}: {said}; fix it") from error
 
 
 def _is_file(found: str | None, code: Path) -> bool:

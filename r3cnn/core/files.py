@@ -20,12 +20,12 @@ NO_SPACE = {
     errno.EFBIG: "raise the limit of file sizes (ulimit -f)",
 }
 NO_ACCESS = {
-    errno.EACCES: "give yourself the permission to write there",
-    errno.EPERM: "give yourself the permission to write there",
+    errno.EACCES: "change its permissions so that you can write there",
+    errno.EPERM: "change its permissions so that you can write there",
     errno.EROFS: "choose a folder on a disk that can be written",
-    errno.ENOTDIR: "remove the file that stands where a folder must be",
-    errno.EEXIST: "remove the file that stands where a folder must be",
-    errno.EISDIR: "remove the folder that stands where a file must be",
+    errno.ENOTDIR: "remove the file: a folder must be there",
+    errno.EEXIST: "remove the file: a folder must be there",
+    errno.EISDIR: "remove the folder: a file must be there",
 }
 TEMPORARY = re.compile(r"\.[0-9a-f]{32}\..+")
 

@@ -27,9 +27,7 @@ class PlainLoader(yaml.SafeLoader):
             if key_node.tag != f"{PREFIX}str":
                 raise _refused(key_node, f"key {key_node.value!r} is not text; put it in quotes")
             if key_node.value in seen:
-                raise _refused(
-                    key_node, f"{key_node.value!r} stands here twice; rename or remove one"
-                )
+                raise _refused(key_node, f"{key_node.value!r} is here twice; rename or remove one")
             if "." in key_node.value and value_node.value == "" and value_node.style is None:
                 raise _refused(key_node, f"{key_node.value} has no value; write one, or null")
             seen.add(key_node.value)
@@ -46,7 +44,7 @@ class PlainLoader(yaml.SafeLoader):
         """A finite number in decimal digits."""
         value: float = super().construct_yaml_float(node)
         if not math.isfinite(value):
-            raise _refused(node, f"{node.value} is no finite number")
+            raise _refused(node, f"{node.value} is not a finite number")
         if not PLAIN_FLOAT.fullmatch(node.value):
             raise _read_as(node, f"{value:g}")
         return value

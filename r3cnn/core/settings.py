@@ -45,8 +45,8 @@ def require_one(arguments: Sequence[str]) -> None:
     before = arguments[: arguments.index("--")] if "--" in arguments else arguments
     if sum(one in ("--config", "-C") or one.startswith("--config=") for one in before) > 1:
         raise UserError(
-            "--config: stands in the command twice, and the last one alone counts; write all settings after one, "
-            "such as --config scale=mini data=DIR"
+            "--config: is in the command twice, but only the last one counts; write all settings after one "
+            "--config, such as --config scale=mini data=DIR"
         )
 
 

@@ -75,7 +75,7 @@ def fetch(folder: Path, mirror: str = OFFICIAL, keep: bool = False) -> dict:
         if own and not keep:
             source.unlink()
     if not missing:
-        log.info("%s: nothing to fetch, checking what is there", folder)
+        log.info("%s: nothing to download, checking the existing files", folder)
     return check(folder)
 
 
@@ -124,8 +124,8 @@ def _require_space(folder: Path, needed: int) -> None:
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise UserError(
-            f"{folder}: {free / 1e9:.1f} GB free on its disk, expected {needed / 1e9:.1f} GB for what is "
-            "written at most at a time; make space, or name a folder elsewhere"
+            f"{folder}: {free / 1e9:.1f} GB free on its disk, expected {needed / 1e9:.1f} GB at "
+            "the peak of the download; free some space, or choose a folder on another disk"
         )
 
 

@@ -1,4 +1,4 @@
-"""Getting a file over HTTP: goes on where it broke off, and is whole and the right one, or not there."""
+"""Download a file over HTTP: resumes, and keeps the file only if size and checksum are right."""
 
 import http.client
 import logging
@@ -109,7 +109,10 @@ def _fetch_rest(wanted: Wanted, part: Path) -> None:
     try:
         with urllib.request.urlopen(request, timeout=SILENCE) as answer:
             if have and answer.status != PARTIAL:
-                log.info("%s: the server cannot go on; from the start", wanted.address)
+                log.info(
+                    "%s: the server cannot resume the download; starting from scratch",
+                    wanted.address,
+                )
                 have = 0
             _require_size(wanted, have, answer.headers.get("Content-Length"))
             with open(part, "ab" if have else "wb") as file:

@@ -1,4 +1,4 @@
-"""What a picture's header says: its size as stored, and how it is to be turned before it is shown."""
+"""Read an image's header: its size as stored, and its EXIF orientation."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -73,7 +73,7 @@ def _entries(folder: str) -> list[os.DirEntry]:
         return []
     except OSError as error:
         raise UserError(
-            f"{folder}: cannot be read ({error.strerror}); see to its permissions or its disk"
+            f"{folder}: cannot be read ({error.strerror}); check its permissions and its disk"
         ) from error
 
 

@@ -44,7 +44,7 @@ def examine(segmentation: object) -> Segmentation:
     extents = []
     for polygon in segmentation:
         if not isinstance(polygon, list) or not _all_finite(polygon):
-            return Segmentation("a polygon that is no list of finite numbers found")
+            return Segmentation("a polygon that is not a list of finite numbers found")
         if len(polygon) < 6 or len(polygon) % 2:
             return Segmentation(
                 f"a polygon of {len(polygon)} numbers found, expected an even count of 6 or more "

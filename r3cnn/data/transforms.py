@@ -65,7 +65,7 @@ class NamingPipeline:
             return self.pipeline(sample)
         except cv2.error as error:
             raise UserError(
-                f"{path}: OpenCV refuses to resize this picture of {sides[0]} x {sides[1]} pixels "
+                f"{path}: OpenCV cannot resize this image of {sides[0]} x {sides[1]} pixels "
                 f"({_reason(error)}); cut it into pieces, or leave it out"
             ) from error
 
@@ -89,13 +89,13 @@ def read_image(path: Path) -> np.ndarray:
         image = mmcv.imfrombytes(data, flag=flag)
     except (cv2.error, MemoryError) as error:
         raise UserError(
-            f"{path}: OpenCV refuses this picture ({_reason(error)}); make it smaller, or convert it to JPEG or "
-            "PNG of 8 bits"
+            f"{path}: OpenCV cannot decode this image ({_reason(error)}); make it smaller, or convert it to JPEG "
+            "or PNG of 8 bits"
         ) from error
     if image is None:
         raise UserError(
             f"{path}: cut off or no image ({len(data)} bytes found); fetch it again, or convert it to JPEG or PNG "
-            "where other programs show it"
+            "if other programs can open it"
         )
     if image.dtype != np.uint8:
         raise UserError(

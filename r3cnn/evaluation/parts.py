@@ -1,4 +1,4 @@
-"""A prediction in parts of a few images each, so that one that was stopped goes on from those it has."""
+"""A prediction in parts of a few images each, so that a stopped one can resume."""
 
 import json
 from collections.abc import Sequence

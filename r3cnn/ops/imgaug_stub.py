@@ -1,4 +1,4 @@
-"""Stands for imaug, which set-up leaves out (pyproject.toml says why): mmdet imports it, R3-CNN uses none of it.
+"""Replaces imaug, which set-up leaves out (pyproject.toml says why): mmdet imports it, R3-CNN does not use it.
 
 Loaded under the names imgaug and imgaug.* by r3cnn/ops/finder.py.
 """

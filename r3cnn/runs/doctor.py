@@ -23,7 +23,7 @@ MODULES = ("torch", "cv2", "mmcv.ops", "mmdet.models", "pycocotools.mask", "snak
 INSTALL = "run `make setup` again"
 ADVICE = {
     "cv2": f"pip uninstall -y opencv-python opencv-python-headless, then {INSTALL}",
-    "mmcv.ops": f"mmcv's compiled operators are those of another torch: {WITHOUT_COMPILED}",
+    "mmcv.ops": f"mmcv's compiled operators were built for another torch: {WITHOUT_COMPILED}",
 }
 PYTHONS = ((3, 11), (3, 14))  # from, and below
 SAME_FOLDER = "opencv-python"  # its files lie where those of opencv-python-headless do
@@ -77,7 +77,9 @@ def versions(constraints: Path | None = CONSTRAINTS) -> Iterator[Finding]:
             yield Finding(BROKEN, name, f"{found or 'not installed'}, expected {pinned}", INSTALL)
     if _installed(SAME_FOLDER):
         sound = False
-        yield Finding(BROKEN, SAME_FOLDER, "installed beside opencv-python-headless", ADVICE["cv2"])
+        yield Finding(
+            BROKEN, SAME_FOLDER, "installed together with opencv-python-headless", ADVICE["cv2"]
+        )
     if sound:
         yield Finding(OK, "versions", f"Python {python}, {len(pins)} packages as pinned")
 

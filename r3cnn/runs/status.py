@@ -28,7 +28,10 @@ DONE, RUNNING, WAITING, STOPPED, FAILED = "done", "running", "waiting", "stopped
 SILENT_SECONDS = 90  # so old may the owner's last sign of life be
 LINES = 3
 TAIL_BYTES = 2**16
-TO_BE_CONTINUED = "run the same command to go on"
+TO_BE_CONTINUED = (
+    "run the same command to resume",
+    "run the same command to go on",
+)  # and of older logs
 SLURM_LOGS = Path(".snakemake/slurm_logs/rule_train")
 CAUSES = re.compile(r"slurmstepd: error|srun: error|oom|DUE TO|CANCELLED|: error:", re.IGNORECASE)
 
@@ -113,7 +116,7 @@ def _left(training: Training, seed: int, scale: Scale, results: Path, refused: s
     causes = list(_causes(log, SLURM_LOGS / f"{id_}_{seed}"))
     last = causes[0][1][-1] if causes and causes[0][0] == log else ""
     if last.endswith(TO_BE_CONTINUED):
-        return Status(id_, seed, STOPPED, f"goes on with the next run; {so_far}")
+        return Status(id_, seed, STOPPED, f"resumes with the next run; {so_far}")
     return Status(id_, seed, FAILED, f"{_memory(log)}{so_far}", causes)
 
 

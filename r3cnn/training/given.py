@@ -1,4 +1,4 @@
-"""A checkpoint of elsewhere in place of a training: checked, converted, and said so in the manifest."""
+"""An external checkpoint instead of a training: checked, converted and recorded in the manifest."""
 
 import tempfile
 from pathlib import Path

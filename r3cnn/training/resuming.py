@@ -1,4 +1,4 @@
-"""Which checkpoint a training goes on from, and whether it is its own."""
+"""Which checkpoint a training resumes from, and whether it is its own."""
 
 from pathlib import Path
 

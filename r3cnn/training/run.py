@@ -54,7 +54,7 @@ def _tell_of_other_configs(state: Path, own: Path) -> None:
     others = [path.name for path in state.iterdir() if path.is_dir() and path != own]
     if others and not own.exists():
         log.warning(
-            "%s: the config has changed, the training starts anew in %s; what other configs left in %s "
-            "is kept until you remove it",
+            "%s: the config has changed, the training starts from scratch in %s; the files of other configs in %s "
+            "are kept until you remove them",
             state, own.name, ", ".join(sorted(others)),
         )  # fmt: skip

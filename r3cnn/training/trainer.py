@@ -1,4 +1,4 @@
-"""Train one configuration; goes on from where an earlier attempt stopped.
+"""Train one configuration; resumes where an earlier attempt stopped.
 
 The loop is our own, not mmengine's Runner: it continues in the middle of an epoch, its draws depend on
 (seed, epoch, image) only, and its checkpoints hold tensors and plain types only.

@@ -1,4 +1,4 @@
-"""Detections drawn on a picture: masks, boxes and labels, for one number of loops or panel by panel."""
+"""Detections drawn on an image: masks, boxes and labels, for one number of loops or panel by panel."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

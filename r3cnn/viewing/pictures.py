@@ -30,8 +30,8 @@ def find(given: Sequence[Path], out: Path) -> list[tuple[Path, Path]]:
             inside = [(file, file.relative_to(path)) for file in _pictures_below(path, out)]
             if not inside:
                 raise UserError(
-                    f"{path}: no picture in this folder (looked for {' '.join(sorted(SUFFIXES))}); "
-                    "name a folder that holds some, or a file"
+                    f"{path}: no images in this folder (looked for {' '.join(sorted(SUFFIXES))}); "
+                    "name a folder with images, or a file"
                 )
             found += inside
         else:
@@ -67,7 +67,7 @@ def _named(found: list[tuple[Path, Path]], out: Path) -> list[tuple[Path, Path]]
         taken.add(str(name).lower())
         if drawn(out / name).resolve() in sources:
             raise UserError(
-                f"--out {out}: {drawn(out / name)} is one of the pictures and would be lost; "
+                f"--out {out}: {drawn(out / name)} is one of the input images and would be overwritten; "
                 "choose another folder"
             )
         named.append((source, out / name))
@@ -94,7 +94,7 @@ def read(path: Path) -> np.ndarray:
         with Image.open(path) as opened:
             return np.array(_as_seen(opened))
     except UnidentifiedImageError as error:
-        raise UserError(f"{path}: no picture, or of a kind that is not known") from error
+        raise UserError(f"{path}: not an image, or an unsupported format") from error
     except Image.DecompressionBombError as error:
         raise UserError(
             f"{path}: more than {LARGEST // 10**6} million pixels; make it smaller"
@@ -105,8 +105,8 @@ def read(path: Path) -> np.ndarray:
         if getattr(error, "errno", None) is not None:
             raise UserError(f"{path}: cannot be read ({error.strerror})") from error
         raise UserError(
-            f"{path}: cut off or broken ({' '.join(str(error).split()) or type(error).__name__}); fetch it "
-            "again, or save it anew as JPEG or PNG"
+            f"{path}: cut off or broken ({' '.join(str(error).split()) or type(error).__name__}); download it "
+            "again, or save it again as JPEG or PNG"
         ) from error
 
 

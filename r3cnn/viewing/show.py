@@ -1,4 +1,4 @@
-"""A trained model at work on a user's own pictures: each drawn, with what was found as JSON beside it.
+"""Run a trained model on a user's own images: each is drawn, with a JSON file of its detections.
 
 Pictures are read, predicted and written one by one: memory holds one, however many there are.
 """
@@ -71,14 +71,15 @@ def show(
             log.error("%s: too large for the memory (%s)", source, " ".join(str(error).split()))
             bad.append(str(source))
         progress.say(done)
-    log.info("%s: %d pictures drawn", out, len(wanted) - len(bad))
+    log.info("%s: %d images drawn", out, len(wanted) - len(bad))
     if empty:
         log.info("nothing scores %g or more in %d of them; see --threshold", threshold, empty)
     if bad:
+        others = "; the others are done" if len(bad) < len(wanted) else ""
         named = ", ".join(bad[:5]) + (", ..." if len(bad) > 5 else "")
         raise UserError(
-            f"{len(bad)} of {len(wanted)} pictures could not be shown: {named}; the reasons stand above, "
-            "the others are done"
+            f"{len(bad)} of {len(wanted)} images could not be drawn: {named}; see the errors above"
+            + others
         )
 
 

@@ -88,7 +88,7 @@ def _unreadable(path: Path, error: Exception) -> UserError:
         remedy = "give yourself the permission to read it"
     return UserError(
         f"{path}: cannot be read ({reason}); {remedy}, then run the same command again: "
-        "the file is left as it is"
+        "the file is unchanged"
     )
 
 
@@ -134,7 +134,7 @@ def load_newest(folder: Path) -> dict[str, Any] | None:
             path.rename(aside)
             log.warning("%s; set aside as %s, the one before is used", error, aside.name)
     if paths:
-        log.warning("%s: no readable checkpoint is left, the training starts anew", folder)
+        log.warning("%s: no readable checkpoint is left, the training starts from scratch", folder)
     return None
 
 

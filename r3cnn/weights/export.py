@@ -40,7 +40,10 @@ def export(checkpoint: Path, out: Path, config: Path | None = None) -> None:
     write_atomically(out.with_suffix(".md"), card.replace(model_card.CHECKSUM, sha256_of(out)))
     before, after = (path.stat().st_size / 2**20 for path in (checkpoint, out))
     log.info(
-        "%s: %.1f MiB (the checkpoint: %.1f); model card and config beside it", out, after, before
+        "%s: %.1f MiB (the checkpoint: %.1f); model card and config are next to it",
+        out,
+        after,
+        before,
     )
 
 
@@ -50,14 +53,14 @@ def _require_free(out: Path, sources: set[Path], code: Path | None) -> None:
     if len(files) < 3 or files & {path.resolve() for path in sources}:
         raise UserError(
             f"--out {out}: expected a file such as model.pth, which is not the checkpoint's own; the config "
-            "and the model card are written beside it"
+            "and the model card are written next to it"
         )
     if code is None:
         return
     copy = out.with_name(code.name)
     if {copy.resolve(), code.resolve()} & files:
         raise UserError(
-            f"--out {out}: the code {code.name} is written beside it under its own name, which one of "
+            f"--out {out}: the code {code.name} is written next to it under its own name, which one of "
             f"{', '.join(sorted(path.name for path in files))} would take; choose another name for --out"
         )
     if copy.exists() and sha256_of(copy) != sha256_of(code):

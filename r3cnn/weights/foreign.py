@@ -1,4 +1,4 @@
-"""What checkpoints of elsewhere hold: the weights, whose names they bear, and the classes they are for."""
+"""Read external checkpoints: the weights, whose naming scheme they use, and their classes."""
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -101,7 +101,7 @@ def _without_copies(source: object, found: dict[str, Tensor]) -> dict[str, Tenso
     beside = [name for name in found if _is_beside(name)]
     if beside and len(beside) < len(found):
         log.warning(
-            "%s: %d averaged or counted tensors left out (such as %s); the weights beside them are taken",
+            "%s: %d averaged or counted tensors left out (such as %s); the other weights are used",
             source, len(beside), beside[0],
         )  # fmt: skip
         found = {name: value for name, value in found.items() if name not in beside}
@@ -135,8 +135,8 @@ def require_finite(source: object, found: Mapping[str, Any]) -> None:
     if bad:
         more = f" and {len(bad) - SHOWN} more" if len(bad) > SHOWN else ""
         raise UserError(
-            f"{source}: {', '.join(bad[:SHOWN])}{more}: not finite; the training that made it went wrong: take an "
-            "earlier checkpoint of it"
+            f"{source}: {', '.join(bad[:SHOWN])}{more}: not finite; the training diverged: use an earlier "
+            "checkpoint of it"
         )
 
 

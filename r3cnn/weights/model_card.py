@@ -239,7 +239,7 @@ def _limits(cfg: Config, manifest: dict) -> list[str]:
     scale = manifest["scale"]
     own = LIMITS.get(
         scale,
-        f"Trained at a scale of the user's own, {code(scale)}; what it is good for is not known.",
+        f"Trained at a scale of the user's own, {code(scale)}; its quality is unknown.",
     )
     return [
         "## Limits",

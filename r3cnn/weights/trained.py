@@ -1,4 +1,4 @@
-"""What belongs to a trained checkpoint: the config that stands beside it, and the names of its classes."""
+"""Find what belongs to a trained checkpoint: the config next to it, and the names of its classes."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ def config_of(checkpoint: Path, given: Path | None = None) -> Path:
     found = next((path for path in candidates if path.is_file()), None)
     if found is None:
         raise UserError(
-            f"{checkpoint}: no {' or '.join(path.name for path in candidates)} beside it; "
+            f"{checkpoint}: no {' or '.join(path.name for path in candidates)} next to it; "
             "name its resolved config with --config"
         )
     return found

@@ -28,7 +28,7 @@ def keep(results: Path, out: Path) -> list[Path]:
     if not RunFolder(results).data.is_file():
         raise UserError(f"{results}: no data.json; expected the folder of a run, results/<name>")
     if out.resolve().is_relative_to(results.resolve()):
-        raise UserError(f"--out {out}: lies in the run {results}; choose a folder elsewhere")
+        raise UserError(f"--out {out}: is inside the run {results}; choose a folder outside of it")
     _require_same_data(results, out)
     _require_same_configs(results, out)
     files, run = [], RunFolder(results)
@@ -98,7 +98,7 @@ def _require_same_configs(results: Path, out: Path) -> None:
         if found != expected:
             raise UserError(
                 f"{new}: config_sha256: trained with another config than {kept.parent}; remove that folder and "
-                f"scores/{kept.parts[-3]} beside it to replace them, or choose another --out"
+                f"scores/{kept.parts[-3]} next to it to replace them, or choose another --out"
             )
 
 

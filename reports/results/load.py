@@ -1,4 +1,4 @@
-"""Result files of one folder -> one tidy frame, with the manifests of its trainings beside it."""
+"""Result files of one folder -> one tidy frame, and the manifests of its trainings."""
 
 import functools
 import logging

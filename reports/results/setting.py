@@ -140,7 +140,7 @@ def measured_on(results: Results, trainings: list[str]) -> str:
     for training in dict.fromkeys(trainings):
         entry = results.measured.get(training)
         if entry and entry["timed"]:
-            beside = "" if entry["alone"] else ", beside other jobs"
+            beside = "" if entry["alone"] else ", with other jobs running"
             words = f"{entry['device']} (scale {entry['scale']}{beside})"
             groups.setdefault(words, []).append(training)
     if len(groups) <= 1:

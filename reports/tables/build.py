@@ -243,7 +243,7 @@ def other_rows(spec: Spec, results: Results) -> TableSpec:
     return TableSpec(
         OTHER,
         "Other rows",
-        "Evaluations that stand in no table of the paper.",
+        "Evaluations that are in no table of the paper.",
         tuple(columns),
         tuple(rows),
     )

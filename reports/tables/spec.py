@@ -1,4 +1,4 @@
-"""tables.yaml: which evaluations stand in which rows, and the paper's numbers beside them."""
+"""tables.yaml: which evaluations are in which rows, and the paper's numbers for them."""
 
 import csv
 import io
@@ -113,7 +113,7 @@ def _joined(path: Path, key: str, base: dict[str, Any], own: dict[str, Any]) -> 
     both = sorted(base.keys() & own.keys())
     if both:
         raise UserError(
-            f"{path}: {key}.{both[0]}: stands in the file that this one extends too; rename it"
+            f"{path}: {key}.{both[0]}: is also in the file that this one extends; rename it"
         )
     return base | own
 

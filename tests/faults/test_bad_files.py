@@ -256,7 +256,7 @@ def test_a_folder_without_permission(warm, undisturbed, tmp_path, place):
     if place == "predictions":
         call = ("predict", "--checkpoint", weights, "--loops", 1, "--out", file)
     ended = warm.run(tmp_path / "log", without_rights, *call, "--config", run.config)
-    refused(ended, file, "cannot be written (Permission denied)", "give yourself the permission")
+    refused(ended, file, "cannot be written (Permission denied)", "change its permissions")
     assert not list(closed.iterdir())
 
 

@@ -35,7 +35,7 @@ def test_an_edited_config_starts_anew_and_the_old_one_can_go_on(
     resolved(warm, base, data, tmp_path / "config.py", lr=0.004)
     ended = warm.run(tmp_path / "2.log", train, run)
     assert ended.code == 0
-    assert "the config has changed, the training starts anew" in ended.output
+    assert "the config has changed, the training starts from scratch" in ended.output
     assert "resuming" not in ended.output
     assert run.result()["log"] != expected.result()["log"]
     assert len(run.manifest()["attempts"]) == 1

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from r3cnn.core.layout import REPORT_CHARTS
-from reports.__main__ import cli
+from reports.__main__ import COMMANDS, cli
 from reports.tables.spec import load_spec
 from tests.reports.folders import ResultFolder
 
@@ -117,13 +117,29 @@ def test_an_out_that_cannot_be_written(smoke: ResultFolder, tmp_path: Path) -> N
     assert len(result.stderr.splitlines()) == 1
 
 
-@pytest.mark.parametrize(
-    "command", [[], ["tables"], ["figure2"], ["claims"], ["html"], ["compare"], ["pictures"]]
-)
-def test_help_shows_an_example(command: list[str]) -> None:
-    result = call(*command, "--help")
+@pytest.mark.parametrize("flag", ["--help", "-h"])
+@pytest.mark.parametrize("command", [[], *([name] for name in COMMANDS)])
+def test_help_shows_an_example_that_can_be_pasted(command: list[str], flag: str) -> None:
+    result = call(*command, flag)
     assert result.exit_code == 0
-    assert "Example:" in result.output
+    (example,) = result.output.partition("Example:\n")[2].strip().splitlines()
+    words = example.removeprefix("python -m reports ").split()
+    assert words[: len(command)] == command
+    assert "--out" in words or "--results" in words or words[0] == "compare"
+
+
+def test_summaries_are_whole_and_in_the_order_of_the_work() -> None:
+    listed = call("--help").output.partition("Commands:\n")[2].partition("\n\n")[0].splitlines()
+    assert [line.split()[0] for line in listed] == [*COMMANDS]
+    assert set(COMMANDS) == set(cli.commands)
+    assert not [line for line in listed if line.endswith("...")]
+
+
+@pytest.mark.parametrize("arguments", [["tabls"], ["tables"], ["tables", "--only"]])
+def test_unreadable_arguments_are_spelled_as_errors_are(arguments: list[str]) -> None:
+    result = call(*arguments)
+    assert result.exit_code == 2
+    assert result.stderr.splitlines()[-1].startswith("error: ")
 
 
 def test_help_loads_nothing_heavy(repository: Path) -> None:

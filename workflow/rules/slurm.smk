@@ -1,4 +1,4 @@
-# What a run on Slurm needs beside its profile: it waits for the jobs that an earlier run left, has Slurm judge
+# What a run on Slurm needs in addition to its profile: it waits for the jobs that an earlier run left, has Slurm judge
 # the flags of its jobs before it submits any, and ends where Slurm has been silent for too long.
 import functools
 import shlex

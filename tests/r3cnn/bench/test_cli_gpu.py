@@ -71,7 +71,7 @@ def test_list_prints_both_kinds(out):
 def test_list_of_a_file_without_a_gpu(tmp_path):
     path = tmp_path / "bench.json"
     path.write_text(json.dumps({"rows": {"score": ROW}}))
-    assert "nothing of `bench gpu` in it" in bench("gpu", "--list", "--out", path)[1]
+    assert "no results of `bench gpu`" in bench("gpu", "--list", "--out", path)[1]
 
 
 def test_the_settings_arrive(out, asked):
@@ -83,11 +83,11 @@ def test_the_settings_arrive(out, asked):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--size", "96x64"], "--size is for gpu alone"),
-        (["--models", "htc", "score"], "--models is for gpu alone"),
-        (["--scale", "smoke", "--list"], "--scale is for gpu alone"),
-        (["--steps", "3"], "--steps is for gpu alone"),
-        (["gpu", "score"], "gpu stands alone"),
+        (["--size", "96x64"], "--size is only for gpu"),
+        (["--models", "htc", "score"], "--models is only for gpu"),
+        (["--scale", "smoke", "--list"], "--scale is only for gpu"),
+        (["--steps", "3"], "--steps is only for gpu"),
+        (["gpu", "score"], "gpu cannot be combined with rows"),
         (["gpu", "--models", "htc,,mask_1x"], "an empty name"),
         (["gpu", "--size", "0x0"], "--size 0x0: expected WIDTHxHEIGHT, whole pixels from 64 to 4096"),
         (["gpu", "--size", "-5x10"], "--size -5x10: expected WIDTHxHEIGHT"),
@@ -125,7 +125,7 @@ def test_a_file_that_cannot_be_written_is_refused_first(tmp_path, named, asked, 
         raise PermissionError(13, "no", str(path))
 
     monkeypatch.setattr(Path, "touch", denied)
-    assert "give yourself the permission to write there" in refused(tmp_path / "x.json")
+    assert "change its permissions" in refused(tmp_path / "x.json")
 
 
 def test_the_trial_leaves_nothing(tmp_path, asked):

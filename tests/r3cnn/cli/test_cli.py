@@ -4,12 +4,14 @@ import json
 import re
 import subprocess
 import sys
+from importlib.metadata import version
 
 import click
 import pytest
 from click.testing import CliRunner
 
 from r3cnn.cli.main import main
+from reports.__main__ import cli
 from tests.r3cnn import tiny
 
 
@@ -48,6 +50,16 @@ def misuse(*arguments: object) -> str:
     return done.stderr
 
 
+@pytest.mark.parametrize("group", [main, cli], ids=["r3cnn", "reports"])
+def test_a_caller_may_ask_for_the_exception(group):
+    """Both values of click's standalone_mode."""
+    with pytest.raises(click.UsageError):
+        group.main(["absent"], standalone_mode=False)
+    with pytest.raises(SystemExit) as ended:
+        group.main(["absent"], standalone_mode=True)
+    assert ended.value.code == 2
+
+
 # --------------------------------------------------------------------------------- help
 
 
@@ -73,6 +85,30 @@ def test_help_says_what_and_shows_an_example(path, flag):
         for option in EVERY[path].params:
             if option.required and isinstance(option, click.Option):
                 assert option.opts[0] in example, f"the example lacks {option.opts[0]}"
+
+
+@pytest.mark.parametrize("path", [path for path in EVERY if isinstance(EVERY[path], click.Group)])
+def test_summaries_are_whole_and_in_the_order_of_the_work(path):
+    listed = run(*path, "--help").stdout.partition("Commands:\n")[2].splitlines()
+    names = [name for name, one in EVERY[path].commands.items() if not one.hidden]
+    assert [line.split()[0] for line in listed] == names
+    assert not [line for line in listed if line.endswith("...")]
+
+
+@pytest.mark.parametrize("path", [path for path in EVERY if path != ("report",)], ids=" ".join)
+def test_examples_are_not_wrapped(path):
+    shown = re.sub(r"\s+\n", "\n", run(*path, "--help").stdout)
+    for example in re.findall(r"^ *(python -m r3cnn .*)$", EVERY[path].help, re.MULTILINE):
+        assert f" {example}\n" in shown
+
+
+@pytest.mark.parametrize("command", ["predict", "measure"])
+def test_the_help_says_that_loops_take_several_values(command):
+    assert re.search(r"--loops N\.\.\. .*one or\s+several", run(command, "-h").stdout, re.DOTALL)
+
+
+def test_the_version_is_printed():
+    assert run("--version").stdout.endswith(f"version {version('r3cnn')}\n")
 
 
 @pytest.mark.parametrize("path", [path for path in EVERY if path], ids=" ".join)
@@ -199,7 +235,9 @@ def test_a_mistake_of_ours_keeps_its_traceback(monkeypatch):
     [["resolve"], ["nothing"], ["resolve", "--trainin", "htc"], ["train", "--launcher", "mpi"]],
 )
 def test_arguments_that_are_none(arguments):
-    assert misuse(*arguments).startswith("Usage: ")
+    said = misuse(*arguments)
+    assert said.startswith("Usage: ")
+    assert said.splitlines()[-1].startswith("error: ")
 
 
 def test_a_config_without_its_checkpoint():

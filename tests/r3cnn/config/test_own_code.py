@@ -101,9 +101,9 @@ def test_an_edit_is_an_input_of_its_training(own):
         ("raise RuntimeError('no')", "line 1: RuntimeError: no"),
         ("\n\nassert not 1, 'so'", "line 3: AssertionError: so"),
         ("open('no/such/file')", "line 1: FileNotFoundError: "),
-        ("raise SystemExit(3)", "line 1: SystemExit: 3; mend it"),
-        ("raise RuntimeError('a\\n b')", "line 1: RuntimeError: a b; mend it"),
-        ("assert 0", "line 1: AssertionError; mend it"),
+        ("raise SystemExit(3)", "line 1: SystemExit: 3; fix it"),
+        ("raise RuntimeError('a\\n b')", "line 1: RuntimeError: a b; fix it"),
+        ("assert 0", "line 1: AssertionError; fix it"),
         (
             "from mmdet.registry import DATASETS\nDATASETS.register_module('CocoDataset')(dict)",
             "line 2: KeyError: 'CocoDataset is already registered",
@@ -122,7 +122,7 @@ def test_a_name_that_is_taken(own):
     taken = own[1].with_name("json.py")
     taken.write_text("")
     own[0].write_text(f"trainings:\n  own: {{model: mask_rcnn, code: {taken.name}}}\n")
-    with pytest.raises(UserError, match=r"json\.py: 'json' is no name for a module, or another"):
+    with pytest.raises(UserError, match=r"json\.py: 'json' is not a valid module name"):
         resolved(own[0])
 
 

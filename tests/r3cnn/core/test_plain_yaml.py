@@ -28,7 +28,7 @@ from r3cnn.core.schema import read_yaml
         ("No", "reads No as false; write true or false"),
         ("2024-02-01", "as a date"),
         ("None", "write null"),
-        (".inf", "no finite number"),
+        (".inf", "not a finite number"),
         ("\tx", "indent with spaces"),
     ],
 )

@@ -352,15 +352,15 @@ CONTENT = {
     ),
     "polygon of NaN": (
         annotation(segmentation=[[1, 1, 5, float("nan"), 5, 5]]),
-        ["annotation 100: segmentation: a polygon that is no list of finite numbers"],
+        ["annotation 100: segmentation: a polygon that is not a list of finite numbers"],
     ),
     "polygon of text": (
         annotation(segmentation=[[1, 1, "5", 1, 5, 5]]),
-        ["annotation 100: segmentation: a polygon that is no list of finite numbers"],
+        ["annotation 100: segmentation: a polygon that is not a list of finite numbers"],
     ),
     "flat polygon": (
         annotation(segmentation=[1, 1, 5, 1, 5, 5]),
-        ["annotation 100: segmentation: a polygon that is no list"],
+        ["annotation 100: segmentation: a polygon that is not a list"],
     ),
     "RLE turned": (
         annotation(segmentation={"size": [96, 64], "counts": [96 * 64]}),

@@ -320,7 +320,7 @@ def test_the_commands(server, archives, tmp_path):
     words = ["data", "coco", "--to", str(tmp_path / "coco"), "--mirror", server.address, "--keep"]
     done = CliRunner().invoke(main, words)
     assert done.exit_code == 0, done.output
-    assert "COCO 2017, 8 training and 4 other images" in done.output
+    assert "COCO 2017, 8 training and 4 validation images" in done.output
     assert (tmp_path / "coco" / "train2017.zip").is_file()
     words[-2] = str(tmp_path / "gone")
     done = CliRunner().invoke(main, [*words[:3], str(tmp_path / "new"), *words[4:]])

@@ -194,4 +194,4 @@ def test_a_probe_of_the_device_at_hand(catalogue, tmp_path, monkeypatch):
 def test_more_gpus_a_training_than_there_are(tmp_path):
     done = CliRunner().invoke(main, ["estimate", "--gpus", "4", "--gpus-of-training", "8"])
     assert done.exit_code == 1
-    assert "error: --gpus-of-training 8: found 4 GPUs in all; expected at most 4" in done.output
+    assert "error: --gpus-of-training 8: more than --gpus 4; expected at most 4" in done.output

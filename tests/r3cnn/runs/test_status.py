@@ -133,12 +133,13 @@ def test_failed_before_its_first_step(run, catalogue, scale):
     assert states(run, catalogue, scale)["one"] == ("failed", "no step yet")
 
 
-def test_stopped_by_a_signal(run, catalogue, scale):
+@pytest.mark.parametrize("said", ["resume", "go on"])  # the latter in logs of version 0.1
+def test_stopped_by_a_signal(run, catalogue, scale, said):
     run.train("one", 3, released=True)
-    run.log("one", "WARNING a signal came; stopped after step 3; run the same command to go on\n")
+    run.log("one", f"WARNING a signal came; stopped after step 3; run the same command to {said}\n")
     state, what = states(run, catalogue, scale)["one"]
     assert state == "stopped"
-    assert what.startswith("goes on with the next run; epoch 1/2, step 3")
+    assert what.startswith("resumes with the next run; epoch 1/2, step 3")
 
 
 def test_slurms_own_words_are_the_cause_where_it_ended_the_job(run, catalogue, scale):

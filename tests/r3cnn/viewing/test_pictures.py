@@ -127,7 +127,7 @@ def test_a_picture_that_is_cut_off_is_named(tmp_path, suffix, kept):
 
 def test_other_files_are_named(tmp_path):
     (tmp_path / "notes.jpg").write_text("no picture")
-    with pytest.raises(UserError, match=r"notes\.jpg: no picture"):
+    with pytest.raises(UserError, match=r"notes\.jpg: not an image"):
         read(tmp_path / "notes.jpg")
     with pytest.raises(UserError, match=r"none\.jpg: .*No such file"):
         read(tmp_path / "none.jpg")
@@ -195,10 +195,10 @@ def test_a_named_file_is_taken_whatever_its_suffix(tmp_path):
 
 def test_the_pictures_themselves_are_not_overwritten(tmp_path):
     touch(tmp_path, "a.jpg")
-    with pytest.raises(UserError, match=r"--out .*: .*a\.jpg is one of the pictures"):
+    with pytest.raises(UserError, match=r"--out .*: .*a\.jpg is one of the input images"):
         find([tmp_path / "a.jpg"], tmp_path)
 
 
 def test_an_empty_folder(tmp_path):
-    with pytest.raises(UserError, match="no picture in this folder"):
+    with pytest.raises(UserError, match="no images in this folder"):
         find([tmp_path], tmp_path / "out")

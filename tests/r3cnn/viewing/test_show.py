@@ -162,7 +162,7 @@ def test_a_bad_picture_is_named_and_the_rest_goes_on(looped, photographs, tmp_pa
     arguments = ["show", folder, "--checkpoint", weights, "--out", tmp_path / "out"]
     done = CliRunner().invoke(main, [str(one) for one in arguments])
     assert done.exit_code == 1
-    assert f"2 of 3 pictures could not be shown: {folder / 'a.jpg'}, {folder / 'c.png'}; " in (
+    assert f"2 of 3 images could not be drawn: {folder / 'a.jpg'}, {folder / 'c.png'}; " in (
         done.stderr
     )
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["b.jpg", "b.json"]
@@ -172,7 +172,7 @@ def test_a_config_that_is_nowhere(looped, photographs, tmp_path):
     _, weights = looped
     alone = tmp_path / "alone.pth"
     alone.write_bytes(weights.read_bytes())
-    with pytest.raises(UserError, match=r"no alone\.py or config\.py beside it; .* --config"):
+    with pytest.raises(UserError, match=r"no alone\.py or config\.py next to it; .* --config"):
         show(photographs[:1], alone, tmp_path / "out")
     show(photographs[:1], alone, tmp_path / "out", weights.with_name("config.py"))
     assert (tmp_path / "out" / f"{photographs[0].stem}.jpg").is_file()

@@ -93,7 +93,7 @@ def test_a_broken_newest_is_set_aside_and_the_one_before_used(tmp_path, caplog, 
     assert "the one before is used" in caplog.text
     (tmp_path / "step_00000002.pth").write_bytes(b"")
     assert checkpoint.load_newest(tmp_path) is None
-    assert "the training starts anew" in caplog.text
+    assert "the training starts from scratch" in caplog.text
 
 
 @pytest.fixture

@@ -216,7 +216,7 @@ def test_every_cell_of_the_claims_stands_in_the_papers_tables() -> None:
         ),
         ("ratio: [null, 0.75]", "ratio: [null, '0.75']", r"claims.C3.checks.0"),
         ("paper_ap: 0.3", "paper_ap: -1", r"spreads.paper_ap: -1 is less than"),
-        ("  C2:", "  C1:", r"'C1' stands here twice"),
+        ("  C2:", "  C1:", r"'C1' is here twice"),
         ("    text: R3", "    txt: R3", r"claims.C1: .*'txt'"),
     ],
 )

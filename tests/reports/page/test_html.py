@@ -102,7 +102,7 @@ def test_what_the_check_of_the_data_said_is_shown(run: ResultFolder) -> None:
     splits = {"train": {"sha256": "train-checksum", "image_count": 48, "warnings": [line]}}
     run.data(splits=splits | {"val": {"sha256": "val-checksum", "warnings": []}})
     text = page(run)
-    assert "What the check of the data says (1)" in text
+    assert "Warnings of the data check (1)" in text
     assert f"<li>train: {line.replace('<is>', '&lt;is&gt;')}</li>" in text
 
 
@@ -132,7 +132,7 @@ def test_an_empty_folder_gives_a_page_of_rows_not_run(paper: ResultFolder) -> No
     assert text.count("not run. To run it:") == 3  # panels of Figure 2
     gallery = text[text.index('<section id="gallery"') : text.index('<section id="notes"')]
     assert gallery.count('<code class="command">snakemake') == 3  # models
-    assert "No pictures yet." in text
+    assert "No images yet." in text
     assert "Present sources of the method: <code>unknown</code>" in text
 
 

@@ -33,7 +33,7 @@ def test_speeds_measured_beside_other_jobs_are_called_so(smoke: ResultFolder) ->
     counted.write_text(json.dumps(content))
     cpu = "CPU, Some Processor, 2 threads (scale smoke"
     words = measured_on(load_results(smoke.path), ["htc", "mask_1x", "mask_3x", "groie"])
-    assert words == f"{cpu}, beside other jobs): htc; {cpu}): mask_1x, mask_3x"
+    assert words == f"{cpu}, with other jobs running): htc; {cpu}): mask_1x, mask_3x"
 
 
 def test_only_the_papers_scale_on_coco_compares(paper: ResultFolder) -> None:

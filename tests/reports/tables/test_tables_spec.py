@@ -82,7 +82,7 @@ def test_a_users_file_is_read(tmp_path: Path) -> None:
         ("published: AP", "published: BP", r"no column 'BP'"),
         ("  mine:", "  other:", r"tables.other: this name is taken"),
         ("name: L_t", "name: AP", r"two columns are named 'AP'"),
-        ("title: Mine", "title: Mine\n    title: Twice", r"line 6: 'title' stands here twice"),
+        ("title: Mine", "title: Mine\n    title: Twice", r"line 6: 'title' is here twice"),
         ("title: Mine", "title: [", r"mine.yaml: line 7: expected ',' or ']'"),
         ("published: mine.csv", "published: no.csv", r"no.csv: no such file"),
     ],
