@@ -25,6 +25,10 @@ from .proposals import propose, recall
 
 log = logging.getLogger(__name__)
 IMAGES, LEFT_OUT = 6000, 500  # images drawn; of them, those that nothing is trained on
+DRAWN = {
+    "classes": 10,
+    "objects": (1, 6),
+}  # more than any small scale has, so that all can use the file
 CROPS = Lesson(batch=128, epochs=12, lr=0.2)
 PROPOSALS = Lesson(batch=8, epochs=3, lr=0.04)
 
@@ -35,7 +39,7 @@ def pretrain(scale: Scale, cfg: Config, out: Path, seed: int) -> dict[str, objec
     cfg: a resolved config of a two-stage detector without extensions, for the sizes of its parts.
     """
     began = time.process_time()
-    shapes, preprocessor = scale.data["shapes"], cfg.model.data_preprocessor
+    shapes, preprocessor = scale.data["shapes"] | DRAWN, cfg.model.data_preprocessor
     seed_libraries(seed, "pretraining")
     rpn = _build(cfg.model)
     channels = cfg.model.neck.in_channels[-1]
