@@ -15,6 +15,7 @@ from mmengine.registry import init_default_scope
 from torch import Tensor, nn
 
 from ..catalogue.scales import Scale
+from ..config.own_code import import_all
 from ..core import provenance
 from ..data.seeding import seed_libraries
 from ..data.synthetic.crops import draw_scenes
@@ -41,6 +42,7 @@ def pretrain(scale: Scale, cfg: Config, out: Path, seed: int) -> dict[str, objec
     began = time.process_time()
     shapes, preprocessor = scale.data["shapes"] | DRAWN, cfg.model.data_preprocessor
     seed_libraries(seed, "pretraining")
+    import_all(cfg)
     rpn = _build(cfg.model)
     channels = cfg.model.neck.in_channels[-1]
     classifier = Classifier(rpn.backbone, channels, shapes["classes"])
