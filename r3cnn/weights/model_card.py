@@ -30,7 +30,7 @@ LIMITS = {
     "it finds next to nothing.**",
     "quick": SHAPES,
     "mini": SHAPES,
-    "mini_lr005": SHAPES,
+    "mini_trial": SHAPES,
     "paper": "Trained as in the paper. One seed: another one may differ by some tenths of a point of AP.",
 }
 GENERATED = (
