@@ -8,7 +8,7 @@ from .weights.device import choose_device
 __all__ = ["build_detector", "choose_device"]
 
 warnings.warn(
-    "r3cnn.building is now r3cnn.weights.building; the old name goes with version 0.3",
+    "r3cnn.building is now r3cnn.weights.building; the old name will be removed in version 0.3",
     DeprecationWarning,
     stacklevel=2,
 )

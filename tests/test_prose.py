@@ -27,24 +27,32 @@ INSTEAD = {
     r"\bwithout (it|this)\.": "default: X",
     r"\bgive yourself\b": "change its permissions",
     r"\bwhat (is|was|lies) (there|transparent)\b": "existing, transparency",
+    r"\b(of|than|to) what\b": "name the thing",
     r"\b(one|others) that is of\b": "name it",
+    r"\b(is|are|was|were) no (?!longer\b|more\b|compiled\b|annotated\b)\w+": "is not a, is invalid",
+    r"\bwhere (there (is|are)|none (is|are))\b": "if",
+    r"\bin place of\b": "instead of",
+    r"\bsee to\b": "check",
+    r"\bhangs? on\b": "depends on",
+    r"\b(broke|breaks?) off\b": "was interrupted",
+    r"\bgo(es)? with version\b": "will be removed in version",
+    r"\bat hand\b": "this machine",
+    r"\bbut for\b": "except for",
+    r"\bhow far (it|they) (is|are)\b": "progress",
+    r"\bwithout a word\b": "silently",
+    r"\blies? (in|at|under|there)\b": "is in",
+    r"\bsave it so\b": "name the format",
+    r"\bone's own\b": "your own",
 }
 # Pages that are rewritten in their own time; remove a name when its page passes.
-LATER = {
-    "README.md",
-    "docs/cluster.md",
-    "docs/fidelity.md",
-    "docs/mini.md",
-    "docs/quick.md",
-    "docs/reliability.md",
-    "docs/speed.md",
-}
+LATER = {"README.md", "docs/mini.md"}
 # Old spellings that users may still type, and texts that the source hashes of kept runs hold.
 KEPT = {
     "data trunk is now called data backbone; the old name will be removed in version 0.3",
     "run the same command to go on",
     " to train anew",
     "give yourself the permission to read it",
+    "see to the disk, the network or the memory",
 }
 
 
@@ -88,7 +96,10 @@ def helps(group: click.Group, parent: click.Context | None = None) -> Iterator[t
             yield from helps(command, context)
 
 
-PAGES = ["README.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))]
+PAGES = [
+    *("README.md", "CHANGELOG.md", "CONTRIBUTING.md"),
+    *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")),
+]
 FILES = sorted(path for room in ("r3cnn", "reports") for path in (ROOT / room).rglob("*.py"))
 TEMPLATES = sorted((ROOT / "reports" / "page" / "templates").glob("*.html.j2"))
 

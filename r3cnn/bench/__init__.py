@@ -1,1 +1,1 @@
-"""Speed, measured side by side: each row is a ratio of two things timed in turn in one run."""
+"""Speed as ratios: each row times two implementations in turn in one run."""

@@ -1,4 +1,4 @@
-"""The advanced model: its large kernels as matrix products against the convolutions as they are written."""
+"""The advanced model: its large kernels as matrix products against direct convolutions."""
 
 import time
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The paper's remaining columns at full size: training memory, step time and images a second of each model.
+"""The paper's remaining columns at full size: training memory, step time and images per second of each model.
 
 Written for a GPU; on a CPU the same runs at small size, without the memory.
 """

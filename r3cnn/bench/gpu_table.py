@@ -1,4 +1,4 @@
-"""The table of what `bench gpu` measured, next to the paper's Table 1. Imports no torch."""
+"""The table of `bench gpu`, next to the paper's Table 1. Imports no torch."""
 
 from tabulate import tabulate
 

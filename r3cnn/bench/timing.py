@@ -1,4 +1,4 @@
-"""Two or more ways timed in turn: A B A B, medians; of two rounds that is the mean."""
+"""Time two or more ways in turn: A B A B, medians; the median of two rounds is their mean."""
 
 import gc
 import logging

@@ -1,4 +1,4 @@
-"""How the catalogue names things: unknown names, equal settings, the ids of a folder."""
+"""Names in the catalogue: unknown names, equal settings, the ids of a folder."""
 
 from collections.abc import Iterable
 from pathlib import Path

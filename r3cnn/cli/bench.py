@@ -1,4 +1,4 @@
-"""The command that measures speed side by side."""
+"""The command that compares the speed of implementations."""
 
 import uuid
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What several commands share: argument types and the reading of their inputs."""
+"""Shared by several commands: argument types and the reading of their inputs."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""Commands that make, fetch and check data."""
+"""Commands that make, download and check data."""
 
 import logging
 from pathlib import Path
@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 
 @click.group(cls=InOrder)
 def data() -> None:
-    """Make, fetch and check data."""
+    """Make, download and check data."""
 
 
 @data.command()

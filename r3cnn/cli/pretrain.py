@@ -1,4 +1,4 @@
-"""The command that makes the weights that small scales begin with."""
+"""The command that makes the initial weights of small scales."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Commands about a whole run: what it will cost, and how far it is."""
+"""Commands about a whole run: its cost, and its progress."""
 
 import math
 import sys

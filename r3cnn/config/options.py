@@ -1,4 +1,4 @@
-"""The `options` of a catalogue entry: dotted keys of the config, each known to it and each kept."""
+"""The `options` of a catalogue entry: dotted keys of the config; each must exist and take effect."""
 
 import difflib
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""A file of the user's own, outside this repository, whose classes a catalogue entry's `code` adds."""
+"""The user's own file, outside this repository, whose classes `code` adds to a catalogue entry."""
 
 import importlib.util
 import sys

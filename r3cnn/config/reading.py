@@ -1,4 +1,4 @@
-"""Reading of a config file that is Python: whatever it raises becomes one line."""
+"""Read a config file, which is Python: any exception that it raises becomes one line."""
 
 import difflib
 import tempfile

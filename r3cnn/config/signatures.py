@@ -1,4 +1,4 @@
-"""What a class takes by keyword: the names, and the kinds of values that its signature says."""
+"""Keyword arguments of a class: their names, and the types that its signature states."""
 
 import inspect
 import types

@@ -1,4 +1,4 @@
-"""Keys of a user's own model file, or of `options`, that nothing reads or that the scale replaces.
+"""Keys of the user's own model file, or of `options`, that nothing reads or that the scale replaces.
 
 What would change the training or its APs is refused, the rest is counted in a warning.
 """

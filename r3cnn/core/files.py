@@ -1,4 +1,4 @@
-"""Files that are either whole or not there, and errors that name the file."""
+"""Write files whole or not at all, with errors that name the file."""
 
 import contextlib
 import errno

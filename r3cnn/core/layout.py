@@ -1,4 +1,4 @@
-"""Where things are: the project's own files, and every file of a results folder.
+"""Paths: the project's own files, and every file of a results folder.
 
 The only module that knows how many folders lie above it, and the only one that spells the path of a result.
 """

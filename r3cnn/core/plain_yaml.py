@@ -1,4 +1,4 @@
-"""YAML without its silent traps: what YAML 1.1 reads as something else than it looks like is refused."""
+"""YAML without its silent traps: refuses values that YAML 1.1 reads differently from how they look."""
 
 import math
 import re

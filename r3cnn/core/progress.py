@@ -1,4 +1,4 @@
-"""Messages about long work: how far it is and how long the rest takes."""
+"""Messages about long work: its progress, and the time that is left."""
 
 import logging
 import time

@@ -1,4 +1,4 @@
-"""Where a result comes from: sources, commit, versions, device."""
+"""Provenance of a result: sources, commit, versions, device."""
 
 import os
 import platform

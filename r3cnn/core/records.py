@@ -1,4 +1,4 @@
-"""Keys and columns of the result files: who writes and who reads a file takes its names from here."""
+"""Keys and columns of the result files; writers and readers take the names from here."""
 
 from typing import Any, TypedDict
 

@@ -1,4 +1,4 @@
-"""The settings that Snakemake's --config hands over, as they were typed."""
+"""The settings of Snakemake's --config, as typed."""
 
 import itertools
 import re
@@ -65,7 +65,7 @@ def require_own_targets(arguments: Sequence[str], results: str, own: str) -> Non
             and not target.startswith(f"{own}/")
         ):
             raise UserError(
-                f"{target}: this run's results lie in {own}; name the settings that it belongs to, such as "
+                f"{target}: this run's results are in {own}; name the settings that it belongs to, such as "
                 "--config scale=smoke"
             )
 

@@ -1,4 +1,4 @@
-"""Which code made a number: a hash of the modules that a command imports, reduced to what computes.
+"""Hash of the code that made a result: the modules that a command imports, without what cannot affect numbers.
 
 Scheme 2. Left out: where code lies (modules, order, imports), docstrings, comments, layout, annotations, what a
 message says, names of private helpers, and the modules of QUIET, which decide when, where and whether, but no

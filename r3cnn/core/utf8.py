@@ -1,4 +1,4 @@
-"""Text is UTF-8, whatever the login's locale says."""
+"""Text is UTF-8 under every locale."""
 
 import locale
 import os

@@ -1,4 +1,4 @@
-"""Data in the layout of COCO 2017: where its files lie, a generated set, and its checks."""
+"""Data in the layout of COCO 2017: its files, a generated set, and checks."""
 
 from pathlib import Path
 

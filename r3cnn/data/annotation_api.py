@@ -1,4 +1,4 @@
-"""The reader of annotations that mmdet's data sets use: in UTF-8 whatever the login says, exact about classes."""
+"""The annotation reader of mmdet's data sets: UTF-8 under every locale, and strict about classes."""
 
 import json
 

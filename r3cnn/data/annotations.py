@@ -1,4 +1,4 @@
-"""Reading of a COCO annotation file, without holding its polygons in memory."""
+"""Read a COCO annotation file without holding its polygons in memory."""
 
 import hashlib
 import json

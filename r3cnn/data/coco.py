@@ -1,4 +1,4 @@
-"""COCO 2017 and the backbone's weights, from their publishers or a mirror, once, before anything is trained."""
+"""Download COCO 2017 and the backbone's weights, from their publishers or a mirror, before any training."""
 
 import logging
 import shutil
@@ -136,7 +136,7 @@ def _zip_of(folder: Path, archive: Archive, mirror: str) -> tuple[Path, bool]:
         path = folder / archive.name
         before = path.is_file()
         if not before:
-            log.info("%s: fetching %.1f GB", wanted.address, archive.size / 1e9)
+            log.info("%s: downloading %.1f GB", wanted.address, archive.size / 1e9)
         download(wanted, path)
         return path, not before
     places = [Path(mirror, archive.path), Path(mirror, archive.name)]

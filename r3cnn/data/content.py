@@ -1,4 +1,4 @@
-"""The content of an annotation file, judged: ids, references, sizes, boxes and segmentations."""
+"""Check the content of an annotation file: ids, references, sizes, boxes and segmentations."""
 
 import math
 from collections.abc import Iterable

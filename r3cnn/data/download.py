@@ -32,7 +32,7 @@ class Wanted:
 
 
 class _BrokenOff(Exception):
-    """The connection ended early; what came is kept."""
+    """The connection ended early; the downloaded part is kept."""
 
 
 def require_right(path: Path, wanted: Wanted) -> None:
@@ -75,7 +75,7 @@ def download(wanted: Wanted, path: Path) -> None:
         part.unlink()
         raise UserError(f"{wanted.address}: the wrong file: {error}") from None
     part.replace(path)
-    log.info("%s: %d bytes, checksum as stated", path, path.stat().st_size)
+    log.info("%s: %d bytes, checksum verified", path, path.stat().st_size)
 
 
 def _fetch_all(wanted: Wanted, part: Path) -> None:
@@ -92,11 +92,11 @@ def _fetch_all(wanted: Wanted, part: Path) -> None:
             fruitless = 0 if part.stat().st_size > before else fruitless + 1
             if fruitless == TRIES:
                 raise UserError(
-                    f"{wanted.address}: broke off after {part.stat().st_size} bytes, {TRIES} times in a "
+                    f"{wanted.address}: interrupted after {part.stat().st_size} bytes, {TRIES} times in a "
                     f"row without a new byte ({broken}); run the same command again later, or give "
-                    "another --mirror: what came is kept"
+                    "another --mirror: the downloaded part is kept"
                 ) from None
-            log.warning("%s: %s; going on", wanted.address, broken)
+            log.warning("%s: %s; resuming", wanted.address, broken)
             if fruitless:
                 time.sleep(PAUSE * 2 ** (fruitless - 1))
 

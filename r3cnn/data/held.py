@@ -1,4 +1,4 @@
-"""What of an annotation file the training and the score really hold, and why the rest is left out."""
+"""Which images and annotations training and scoring use, and why the others are left out."""
 
 import contextlib
 import functools

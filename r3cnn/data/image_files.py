@@ -1,4 +1,4 @@
-"""The image files that an annotation file lists: found as mmdet finds them, and their sizes looked at."""
+"""Find the image files that an annotation file lists, as mmdet does, and check their sizes."""
 
 import os
 import unicodedata
@@ -99,5 +99,7 @@ def _remedy(folder: Path, name: str) -> str:
         if (folder / plain).is_file():
             return f"{plain} is there: write the file_name with / between folders"
         if (folder / plain.name).is_file():
-            return f"{plain.name} lies in the folder itself: write the file_name without {plain.parent}/"
+            return (
+                f"{plain.name} is in the folder itself: write the file_name without {plain.parent}/"
+            )
     return FETCH

@@ -1,4 +1,4 @@
-"""What of a built training set reaches the loss: its pipeline may read less than the data set holds."""
+"""How many objects of a training set reach the loss: its pipeline may read fewer than the data set holds."""
 
 import logging
 from collections import Counter

@@ -1,4 +1,4 @@
-"""mmdet's own reading of a data set."""
+"""Parse a data set with mmdet."""
 
 import json
 

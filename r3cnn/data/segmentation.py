@@ -1,4 +1,4 @@
-"""COCO's segmentations, judged before they reach pycocotools' C code, which checks nothing."""
+"""Check COCO's segmentations before they reach pycocotools' C code, which does not check them."""
 
 import itertools
 import math
@@ -82,7 +82,7 @@ def _examine_run_lengths(rle: dict) -> Segmentation:
     if isinstance(counts, str):
         return Segmentation(size=size, counts=counts)
     if not isinstance(counts, list) or not all(type(n) is int and n >= 0 for n in counts):
-        return Segmentation("an RLE found whose counts are no list of whole numbers")
+        return Segmentation("an RLE found whose counts are not a list of whole numbers")
     if sum(counts) != size[0] * size[1]:
         return Segmentation(f"an RLE of {sum(counts)} pixels found, expected {size[0]} x {size[1]}")
     return Segmentation(size=size, empty=not any(counts[1::2]))
@@ -126,7 +126,7 @@ def _examine_some(codes: Sequence[str | bytes], pixels: np.ndarray) -> Iterator[
     sums = iter(zip(*_sums([texts[i] for i in decoded]), strict=True))
     for i, code in enumerate(codes):
         if i in unreadable:
-            yield Segmentation(f"an RLE whose counts are no run lengths ({code!r:.40}) found")
+            yield Segmentation(f"an RLE whose counts are not run lengths ({code!r:.40}) found")
             continue
         total, area, sound = (0, 0, False) if i in cut else next(sums)
         if not sound:

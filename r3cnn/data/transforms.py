@@ -1,4 +1,4 @@
-"""Reading of an image that says what is wrong with a bad one; no image is skipped."""
+"""Read an image, with a clear error for a bad one; no image is skipped."""
 
 import io
 from collections.abc import Callable
@@ -94,8 +94,8 @@ def read_image(path: Path) -> np.ndarray:
         ) from error
     if image is None:
         raise UserError(
-            f"{path}: cut off or no image ({len(data)} bytes found); fetch it again, or convert it to JPEG or PNG "
-            "if other programs can open it"
+            f"{path}: cut off or not an image ({len(data)} bytes found); fetch it again, or convert it to JPEG or "
+            "PNG if other programs can open it"
         )
     if image.dtype != np.uint8:
         raise UserError(

@@ -1,4 +1,4 @@
-"""Resample the validation images: how far a metric would move on other images of the same kind.
+"""Resample the validation images: how much a metric would vary on other images of the same kind.
 
 Shapes: B resamples, N images, D detections of one category (best score first), A area ranges, T IoU
 thresholds. A resample is how often each image was drawn, so a file of one model pairs with that of another.

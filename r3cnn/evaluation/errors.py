@@ -1,4 +1,4 @@
-"""What went wrong in an evaluation: TIDE's kinds of errors, classes, curves, confusions, calibration.
+"""Analyse the errors of an evaluation: TIDE's kinds, classes, curves, confusions, calibration.
 
 All by hotcoco. T IoU thresholds, K categories by rising id.
 """

@@ -1,4 +1,4 @@
-"""A few validation images for a person to look at: what a model finds in them after each of its loops."""
+"""A few validation images with the detections of a model after each of its loops."""
 
 import base64
 import io

@@ -1,4 +1,4 @@
-"""What a model costs: parameters, checkpoint size, speed and memory."""
+"""Cost of a model: parameters, checkpoint size, speed and memory."""
 
 import logging
 import resource

@@ -1,4 +1,4 @@
-"""Seconds a pass and memory of each training on the device at hand, from a few passes."""
+"""Seconds per pass and memory of each training on this machine, from a few passes."""
 
 import dataclasses
 import logging

@@ -1,4 +1,4 @@
-"""Which head runs in which loop, and what tells a head the loop it runs in.
+"""Which head runs in which loop, and the signal that tells a head its loop.
 
 Shapes: R RoIs, C channels and p x p pixels of a RoI's features, L training loops, H heads.
 """

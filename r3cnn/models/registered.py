@@ -1,4 +1,4 @@
-"""Everything that mmdet and this project register, so that a class is found by its name wherever it lies."""
+"""Register all classes of mmdet and this project, so that a class is found by its name."""
 
 import warnings
 

@@ -1,4 +1,4 @@
-"""Supplies `mmcv._ext` where mmcv was installed without compiled operators.
+"""Supplies `mmcv._ext` if mmcv was installed without compiled operators.
 
 mmcv asks its extension module for named functions when it is imported, and mmdet binds stubs that raise if it
 does not find it. So every process must know the substitute before mmdet is imported: `r3cnn/__init__.py` installs

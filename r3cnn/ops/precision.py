@@ -1,4 +1,4 @@
-"""The types that operators compute in: float32 at least, whatever autocast and the tensors say.
+"""The types that operators compute in: at least float32, under autocast too.
 
 A half type would misplace RoIs and offsets (bfloat16 counts pixels to 256 only). The results are rounded once,
 to the type of the tensor that mmcv allots for them.

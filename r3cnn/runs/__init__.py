@@ -1,1 +1,1 @@
-"""A whole run: what it costs, how far it is, whether the machine fits."""
+"""A whole run: its cost, its progress, and whether the machine fits."""

@@ -1,4 +1,4 @@
-"""Whether this machine can run a scale: each finding says what to do about it."""
+"""Check whether this machine can run a scale; each finding has a remedy."""
 
 import importlib
 import importlib.metadata

@@ -1,4 +1,4 @@
-"""What the trainings of a scale will cost, before anything is submitted."""
+"""Estimate the cost of a scale's trainings before they are submitted."""
 
 import heapq
 from collections.abc import Iterable, Mapping

@@ -1,4 +1,4 @@
-"""mmcv's operators: which back end runs them, on what, and how every process finds them."""
+"""mmcv's operators: which back end and device run them, and how every process finds them."""
 
 import site
 import sysconfig

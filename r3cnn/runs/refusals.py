@@ -1,4 +1,4 @@
-"""Slurm's own words where it took no job, from Snakemake's log of the newest run in a folder."""
+"""Slurm's own words when it refused a job, from Snakemake's log of the newest run in a folder."""
 
 import re
 from pathlib import Path

@@ -1,1 +1,1 @@
-"""A training that survives faults, and what it publishes."""
+"""Train, survive faults, and publish the results."""

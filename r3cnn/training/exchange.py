@@ -1,4 +1,4 @@
-"""What a step tells the host and the other processes, in one transfer from the device."""
+"""What a step sends to the host and the other processes, in one transfer from the device."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""IoU histograms of the training samples (figure 2), counted on the device without waiting for it.
+"""IoU histograms of the training samples (Figure 2), counted on the device without synchronisation.
 
 Shapes: L loops, A assignments (before and, where the model samples again, after a loop's refinement),
 3 views, B bins of 0.05, P boxes of one image.

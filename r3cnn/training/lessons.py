@@ -1,4 +1,4 @@
-"""What the two parts of pre-training share: examples by the step, flips, normalised pixels, the optimiser."""
+"""Shared by the two parts of pre-training: examples by step, flips, normalised pixels, the optimiser."""
 
 import logging
 from collections.abc import Callable, Iterator, Sequence

@@ -1,4 +1,4 @@
-"""The log of a training: one JSON line a step, and what each attempt ran on and cost."""
+"""The log of a training: one JSON line per step, and the machine and cost of each attempt."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""Train what the small scales begin with: a backbone, a neck and an RPN, from scratch, on images of their own.
+"""Train the initial weights of small scales: backbone, neck and RPN, from scratch, on images of their own.
 
 The backbone learns to tell the classes of crops, as a ResNet learns from ImageNet; then backbone, neck and RPN
 learn by the RPN's loss alone. No RoI head takes part, so none of the compared models is favoured. No image is one

@@ -1,4 +1,4 @@
-"""The weights of another training of the catalogue, where two differ in their evaluation alone."""
+"""Reuse the weights of another training of the catalogue if the two differ only in their evaluation."""
 
 import shutil
 from pathlib import Path

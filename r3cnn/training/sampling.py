@@ -1,4 +1,4 @@
-"""Random draws that depend on (seed, epoch, image, loop) alone, and the counting of what was drawn.
+"""Random draws that depend on (seed, epoch, image, loop) alone, and the counts of the drawn samples.
 
 Not on the process, the loader's workers, the rank or what was drawn before; so a training that was
 stopped anywhere goes on as if it had not been.

@@ -1,4 +1,4 @@
-"""When a training has to leave: signals, and the end of the process that started it."""
+"""When a training has to stop: signals, and the end of the process that started it."""
 
 import atexit
 import ctypes

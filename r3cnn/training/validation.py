@@ -1,4 +1,4 @@
-"""Validation AP by epoch: what `predict` and `score` would say of each epoch's weights, while training.
+"""Validation AP by epoch during training, as `predict` and `score` would compute it.
 
 Nothing is drawn and no weight changes here, so a training ends the same with it and without.
 """

@@ -1,4 +1,4 @@
-"""Whether the present sources train a kept row as the sources of then did: its first steps, bit for bit."""
+"""Check that the present sources train a kept row as before: its first steps, bit for bit."""
 
 import json
 import logging

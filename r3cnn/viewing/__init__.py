@@ -1,1 +1,1 @@
-"""A trained model on images of one's own."""
+"""A trained model on the user's own images."""

@@ -1,4 +1,4 @@
-"""A user's own pictures: which files they are, their pixels, and the names of what is drawn from them."""
+"""The user's own images: which files they are, their pixels, and the names of the drawn images."""
 
 import os
 from collections.abc import Iterable, Sequence
@@ -114,7 +114,7 @@ def _as_seen(picture: Image.Image) -> Image.Image:
     picture.load()  # a PNG may say its orientation behind the pixels
     picture = turned(picture)
     if picture.mode == "F":
-        raise ValueError("pixels are floating-point numbers, expected whole ones")
+        raise ValueError("pixels are floating-point numbers, expected integers")
     if picture.mode.startswith("I"):  # Pillow's own conversion would clip 16 bits to 255
         eight = np.asarray(picture).clip(0, 0xFFFF) // SIXTEEN_TO_EIGHT
         picture = Image.fromarray(eight.astype(np.uint8))

@@ -1,4 +1,4 @@
-"""Checkpoints: tensors and plain types only, whole or not there."""
+"""Checkpoints of tensors and plain types only, written whole or not at all."""
 
 import io
 import logging

@@ -1,4 +1,4 @@
-"""Take the tensors out of a foreign checkpoint, once; reading one runs whatever code it holds."""
+"""Convert a foreign checkpoint, once: reading one runs any code that it holds."""
 
 import logging
 import os
@@ -58,7 +58,7 @@ def _unpickled(source: Path) -> Any:
     except (RuntimeError, EOFError, KeyError, pickle.UnpicklingError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(
-            f"{source}: truncated, corrupt or no checkpoint ({reason}); fetch it again"
+            f"{source}: truncated, corrupt or not a checkpoint ({reason}); fetch it again"
         ) from error
     finally:
         if forced is not None:

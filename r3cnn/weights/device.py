@@ -1,4 +1,4 @@
-"""The device at hand, and what a result says of it."""
+"""The device of this machine, and how a result describes it."""
 
 import platform
 import re

@@ -1,4 +1,4 @@
-"""Trained weights to be taken elsewhere: without the optimiser, with their config and a model card."""
+"""Export trained weights for other tools: without the optimiser, with their config and a model card."""
 
 import logging
 from pathlib import Path

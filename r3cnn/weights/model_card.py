@@ -1,4 +1,4 @@
-"""The model card of exported weights, in Markdown: what the manifest and the results folder say of them."""
+"""The model card of exported weights, in Markdown, from the manifest and the results folder."""
 
 import json
 import logging

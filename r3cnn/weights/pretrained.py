@@ -1,4 +1,4 @@
-"""Weights of backbone, neck and RPN that a small scale brings along; RoI heads are always from scratch."""
+"""The initial weights of backbone, neck and RPN of a small scale; RoI heads are always from scratch."""
 
 import logging
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""What one check of a claim comes to: by our results, and by the paper's numbers."""
+"""The outcome of one check of a claim: by our results, and by the paper's numbers."""
 
 import statistics
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What goes wrong, by kind, and how that moves with the loops in evaluation: TIDE's breakdown."""
+"""TIDE's kinds of errors, and how they change with the loops in evaluation."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -39,9 +39,9 @@ def errors_over_loops(results: Results, setting: Setting) -> LineChart:
     return LineChart(
         ERRORS_OVER_LOOPS,
         "Errors over loops",
-        "Points of AP50 that would be gained without the errors of a kind, by loops in evaluation, for what was "
-        "evaluated with several (TIDE: a detection is right from IoU 0.5 and background up to 0.1). Below are the "
-        "numbers of all evaluations, with counts of errors: means over the seeds, not resampled.",
+        "Points of AP50 that would be gained without the errors of a kind, by loops in evaluation, for trainings "
+        "that were evaluated with several (TIDE: a detection is right from IoU 0.5 and background up to 0.1). "
+        "Below are the numbers of all evaluations, with counts of errors: means over the seeds, not resampled.",
         points(rows, columns),
         setting,
         ("L_e", "Loops in evaluation ($L_e$)"),

@@ -1,4 +1,4 @@
-"""AP over what an image costs: multiply-adds of the paper's own models, each with its loops in evaluation."""
+"""AP over the cost of an image: multiply-adds of the paper's own models, each with its loops in evaluation."""
 
 from r3cnn.core.layout import AP_OVER_COST
 

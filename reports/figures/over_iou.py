@@ -1,4 +1,4 @@
-"""AP over the IoU that a detection needs: of each row, and against the row that it is to be compared with."""
+"""AP over the IoU threshold: of each row, and as a difference from the row it is compared with."""
 
 from collections.abc import Iterator
 

@@ -1,1 +1,1 @@
-"""The report page and its pictures."""
+"""The report page and its images."""

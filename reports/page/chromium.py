@@ -1,4 +1,4 @@
-"""A headless Chromium, driven through a pipe: for the pictures of the page, and for its tests."""
+"""A headless Chromium, driven through a pipe: for images of the page, and for its tests."""
 
 import base64
 import itertools

@@ -1,4 +1,4 @@
-"""What a run costs: seconds, CPU seconds and peak memory of each rule; and speed measured elsewhere."""
+"""Cost of a run: seconds, CPU seconds and peak memory of each rule; and speed measured on other machines."""
 
 import csv
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What opens behind a cell: the config and its difference from the parent's, files, log, command."""
+"""The details behind a cell: the config and its difference from the parent's, files, log, command."""
 
 import difflib
 from collections import Counter

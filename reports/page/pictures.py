@@ -1,4 +1,4 @@
-"""The pictures of the README: the page as a browser shows it."""
+"""The README's images: the page as a browser renders it."""
 
 import tempfile
 from pathlib import Path

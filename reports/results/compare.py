@@ -1,4 +1,4 @@
-"""Two result folders side by side: what changed, and by how much more than chance."""
+"""Compare two results folders: what changed, and by how much more than chance."""
 
 import csv
 import io

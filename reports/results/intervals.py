@@ -1,4 +1,4 @@
-"""How sure an AP and a difference of two APs are, in points of AP: the images, and the spread of seeds.
+"""Intervals of an AP and of a difference of two APs, in points of AP: over the images and the seeds.
 
 Shapes: n seeds, B resamples of the images.
 """

@@ -1,4 +1,4 @@
-"""The small files of a run, kept where the report can be made from them without any training."""
+"""Keep the small files of a run, from which the report can be made without any training."""
 
 import json
 import re

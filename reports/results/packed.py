@@ -1,4 +1,4 @@
-"""What is kept of a run in one file, kept.zip: a run of 17 trainings has some 170 small files."""
+"""A kept run in one file, kept.zip: a run of 17 trainings has some 170 small files."""
 
 import atexit
 import functools

@@ -1,4 +1,4 @@
-"""The metrics of an evaluation on resampled images, as `score` leaves them."""
+"""The metrics of an evaluation on resampled images, as `score` writes them."""
 
 import json
 from collections.abc import Iterable

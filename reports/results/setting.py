@@ -1,4 +1,4 @@
-"""Under which conditions the results were made: scale, data, devices; and what they can mean."""
+"""Conditions of the results: scale, data, devices; and what the numbers can mean."""
 
 import re
 import shlex

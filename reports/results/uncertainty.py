@@ -1,4 +1,4 @@
-"""How sure a mean over seeds and a difference of two are: the images, the seeds, and both together.
+"""Uncertainty of a mean over seeds and of a difference of two: from the images, the seeds, and both.
 
 Shapes: B resamples of the images, drawn alike for every seed and model; n seeds; ... any number of such things at
 once. Variances are in the values' unit squared.

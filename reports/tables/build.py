@@ -18,8 +18,8 @@ NO_OBJECTS = "no objects"
 GIVEN = "§"
 INTERVALS = "The 95 % intervals next to our APs take in {}."
 DIFFERENCES = (
-    "A difference is that of the row and the one that it is compared with, paired over the images; its 95 % "
-    "interval takes in {}."
+    "Differences are taken between a row and the row that it is compared with, paired over the images; their 95 % "
+    "intervals take in {}."
 )
 EXACT = (
     "Parameters and sizes are computed from the paper's own models, at every scale: a difference of 0 "

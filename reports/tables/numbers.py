@@ -1,4 +1,4 @@
-"""Numbers as the paper prints them. Decimal throughout: what is shown is what is compared."""
+"""Numbers as the paper prints them. Decimal throughout: the number shown is the number compared."""
 
 import statistics
 from collections.abc import Sequence

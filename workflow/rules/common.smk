@@ -1,4 +1,4 @@
-# What all rules share: the settings, the catalogue, and which files belong to a result.
+# Shared by all rules: the settings, the catalogue, and which files belong to a result.
 # Mistakes in them stop Snakemake here, before any job, with one line.
 import dataclasses
 import json

@@ -1,5 +1,5 @@
-# The images to train on and to evaluate with.
-#   out: <results>/data (generated images, where the scale's data are generated)
+# Images for training and evaluation.
+#   out: <results>/data (generated images, if the scale's data are generated)
 #        <results>/data.json (what the data are, after their check)
 
 if GENERATED:

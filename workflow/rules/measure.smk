@@ -1,5 +1,5 @@
-# Parameters and checkpoint size of the paper's model; speed at each L_e and training memory of the
-# trained one on this machine. One seed tells them.
+# Parameters and checkpoint size of the paper's model; speed at each L_e and training memory of the trained one on
+# this machine. Measured for one seed only.
 #   in:  <results>/trainings/{id}/seed<first>/{config.py,checkpoint.pth}
 #   out: <results>/measurements/{id}.json
 

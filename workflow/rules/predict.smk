@@ -1,5 +1,5 @@
-# One prediction job a training, which holds every L_e asked for. The state, the images that it has so far, is not
-# declared: Snakemake would delete it before a prediction that was stopped runs again.
+# One prediction job per training, for all L_e. Its state (the images predicted so far) is not declared, because
+# Snakemake would delete it before it reruns a stopped prediction.
 #   in:  <results>/trainings/{id}/seed{seed}/{config.py,checkpoint.pth}
 #   out: <results>/predictions/{id}/seed{seed}.{parquet,gallery.json}
 

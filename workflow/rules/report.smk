@@ -1,4 +1,4 @@
-# What a person reads: the tables, the figure, and one page with all of it.
+# The tables, the figure, and the report page with all of them.
 #   in:  <results>/{scores,measurements,trainings}, the file of tables with the published numbers
 #   out: <results>/report/{index.html,plotly.min.js,table1.{csv,md,tex},...,other.{csv,md,tex},
 #                          figure2.{svg,pdf,png},claims.csv,results.parquet}

@@ -1,4 +1,4 @@
-# The APs of one evaluation. The annotations are no input: a missing file is for `check` to report.
+# The APs of one evaluation. The annotations are not an input: `check` reports missing files.
 #   in:  <results>/predictions/{id}/seed{seed}.parquet
 #   out: <results>/scores/{id}/seed{seed}/loops{loops}.{json,bootstrap.parquet,errors.json}
 

@@ -1,5 +1,5 @@
-# What a run on Slurm needs in addition to its profile: it waits for the jobs that an earlier run left, has Slurm judge
-# the flags of its jobs before it submits any, and ends where Slurm has been silent for too long.
+# Runs on Slurm, in addition to the profile: wait for the jobs of an earlier run, let Slurm check the flags before any job
+# is submitted, and stop if Slurm does not answer for too long.
 import functools
 import shlex
 

@@ -1,5 +1,5 @@
-# One complete config file a training, then the training itself. The live state is not declared:
-# Snakemake would delete it before a training that was interrupted runs again.
+# One complete config file per training, then the training itself. The live state is not declared, because Snakemake
+# would delete it before it reruns an interrupted training.
 #   in:  <results>/data.json, the model's config files
 #   out: <results>/trainings/{id}/seed{seed}/{config.py,checkpoint.pth,manifest.json,
 #                                             iou_histogram.csv,train.jsonl,validation.jsonl}

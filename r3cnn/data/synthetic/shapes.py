@@ -107,7 +107,7 @@ def _require_replaceable(folder: Path) -> None:
     )  # fmt: skip
     if not foreign:
         return
-    what = f"{foreign[0]} is no file of it" if own else f"no {PARAMETERS} of one"
+    what = f"{foreign[0]} is not a file of it" if own else f"no {PARAMETERS} of one"
     raise UserError(
         f"{folder}: holds files that no generated data set has ({len(foreign)}: {what}), expected an empty or "
         "missing folder, or an earlier generated set alone; name another one, or move the files away first"

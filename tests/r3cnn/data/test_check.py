@@ -380,11 +380,11 @@ CONTENT = {
     ),
     "RLE of broken counts": (
         annotation(segmentation={"size": [64, 96], "counts": [-1, 5]}),
-        ["annotation 100: segmentation: an RLE found whose counts are no list of whole numbers"],
+        ["annotation 100: segmentation: an RLE found whose counts are not a list of whole numbers"],
     ),
     "RLE of bytes as text": (
         annotation(segmentation={"size": [64, 96], "counts": "b'PP6'"}),
-        ["annotation 100: segmentation: an RLE whose counts are no run lengths", "correct"],
+        ["annotation 100: segmentation: an RLE whose counts are not run lengths", "correct"],
     ),
     "compressed RLE cut": (
         annotation(segmentation={"size": [64, 96], "counts": "PP"}),

@@ -128,7 +128,7 @@ def test_a_server_that_states_too_many_bytes(server, tmp_path, size):
 def test_a_server_that_always_breaks_off_is_given_up(server, tmp_path):
     server.break_off = 10_000
     with pytest.raises(
-        UserError, match=r"broke off after \d+ bytes, 5 times in a row without a new"
+        UserError, match=r"interrupted after \d+ bytes, 5 times in a row without a new"
     ):
         download.download(wanted(server), tmp_path / "file")
     assert (tmp_path / "file.part").stat().st_size > 200_000, "what came is kept"

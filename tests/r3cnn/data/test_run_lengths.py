@@ -58,11 +58,11 @@ def test_runs_of_no_length_pass(run):
 @pytest.mark.parametrize(
     ("code", "part"),
     [
-        ("b'PP6'", "no run lengths"),  # the text of bytes
-        ("", "no run lengths"),
-        ("PP\x006", "no run lengths"),  # where C's text ends
-        ("PP6\n", "no run lengths"),
-        ("é6", "no run lengths"),
+        ("b'PP6'", "not run lengths"),  # the text of bytes
+        ("", "not run lengths"),
+        ("PP\x006", "not run lengths"),  # where C's text ends
+        ("PP6\n", "not run lengths"),
+        ("é6", "not run lengths"),
         ("PP", "cut off"),
         ("m", "cut off"),  # goes on behind the end
         ("PPPPPPPPPPPPPPPP6", "cut off"),  # more digits than a long holds
@@ -86,7 +86,7 @@ def test_texts_that_are_no_run_lengths(code, part):
         ([[0, 0, 0, REACH] * 2], f"an outline of {4 * REACH} pixels"),
         ([[None, 1, 5, 1, 5, 5]], "not a list of finite numbers"),
         (None, "None found"),
-        ({"size": [2, 3], "counts": None}, "no list of whole numbers"),
+        ({"size": [2, 3], "counts": None}, "not a list of whole numbers"),
         ({"size": [2, 3], "counts": []}, "an RLE of 0 pixels"),
         ({"size": [2, 3], "counts": [2**32 + 6]}, "pixels found, expected 2 x 3"),
         ({"size": [2.0, 3.0], "counts": [6]}, "an RLE of size [2.0, 3.0]"),

@@ -25,11 +25,11 @@ PNG, JPEG = encoded(RGB, "PNG"), encoded(RGB, "JPEG")
 # Each: the file's bytes, then what the message must name: cause and remedy.
 BROKEN = {
     "zero bytes": (b"", ["0 bytes found, expected an image", "fetch it again"]),
-    "half a JPEG": (JPEG[: len(JPEG) // 2], ["cut off or no image", "fetch it again"]),
-    "a JPEG but its last bytes": (JPEG[:-9], ["cut off or no image", "fetch it again"]),
-    "half a PNG": (PNG[: len(PNG) // 2], ["cut off or no image", "fetch it again"]),
-    "a header alone": (JPEG[:100], ["cut off or no image (100 bytes found)", "fetch it again"]),
-    "a web page": (b"<html>404</html>", ["cut off or no image", "fetch it again"]),
+    "half a JPEG": (JPEG[: len(JPEG) // 2], ["cut off or not an image", "fetch it again"]),
+    "a JPEG but its last bytes": (JPEG[:-9], ["cut off or not an image", "fetch it again"]),
+    "half a PNG": (PNG[: len(PNG) // 2], ["cut off or not an image", "fetch it again"]),
+    "a header alone": (JPEG[:100], ["cut off or not an image (100 bytes found)", "fetch it again"]),
+    "a web page": (b"<html>404</html>", ["cut off or not an image", "fetch it again"]),
     "16 bits": (encoded(SIXTEEN, "PNG"), ["uint16 pixels found, expected 8 bits", "convert"]),
     "another size": (
         encoded(RGB.resize((48, 64)), "PNG"),

@@ -244,7 +244,7 @@ def test_a_link_to_a_folder_of_the_user_s_own_is_not_lost(tmp_path):
     photos.mkdir()
     shapes.generate(folder, **SMALL)
     (folder / "val2017" / "more").symlink_to(photos)
-    with pytest.raises(UserError, match="val2017/more is no file of it"):
+    with pytest.raises(UserError, match="val2017/more is not a file of it"):
         shapes.generate(folder, **SMALL)
     assert (folder / "val2017" / "more").is_symlink()
 
