@@ -40,13 +40,25 @@ def catalogue_of(training: str) -> Catalogue:
     return next(one for one in found if training in one.trainings)
 
 
-def test_the_trials_of_mini_differ_from_it_in_their_images_alone():
+def test_the_trials_of_mini_differ_from_it_in_images_and_rate_alone():
     mini, trial = load_scale("mini"), load_scale("mini_trial")
     assert trial.data["shapes"]["seed"] != mini.data["shapes"]["seed"]
-    same = dataclasses.replace(trial, name=mini.name, path=mini.path, data=mini.data)
+    same = dataclasses.replace(trial, name=mini.name, path=mini.path, data=mini.data, lr=mini.lr)
     assert same == mini
     shapes = {**trial.data["shapes"], "seed": mini.data["shapes"]["seed"]}
     assert shapes == mini.data["shapes"]
+
+
+def test_the_rate_of_mini_is_the_best_of_its_trials():
+    trials = load_results(MEASURED / "mini_trial")
+    sweep, base = load_catalogue(EXPERIMENTS / "sweep.yaml"), load_scale("mini_trial").lr
+    found: dict[float, list[float]] = {}
+    for id_, loops in trials.evaluations():
+        rate = base * sweep.trainings[id_].rate
+        found.setdefault(rate, []).append(trials.values(id_, loops, "bbox.AP")[0])
+    assert {len(of_one) for of_one in found.values()} == {2}
+    assert len(found) == 4
+    assert max(found, key=lambda rate: sum(found[rate])) == load_scale("mini").lr
 
 
 @pytest.mark.parametrize("scale", KEPT)
