@@ -1,8 +1,4 @@
-<<<<<<< HEAD
-"""A headless Chromium, driven through a pipe: for images of the page, and for its tests."""
-=======
 """A headless Chromium, driven by Playwright: for the pictures of the page, and for its tests."""
->>>>>>> main
 
 import shutil
 from pathlib import Path
