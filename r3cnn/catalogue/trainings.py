@@ -43,6 +43,11 @@ class Training:
     trained_as: str = ""  # the training whose weights this one evaluates in another way
 
     @property
+    def trains(self) -> bool:
+        """Whether it is trained here: neither given weights nor those of another training."""
+        return not (self.weights or self.trained_as)
+
+    @property
     def loops(self) -> int:
         """Training loops L_t; 1 for a model without IoU thresholds."""
         return len(self.iou) or 1
@@ -79,6 +84,11 @@ class Catalogue:
     evaluations: dict[str, tuple[int, ...]]
     tables: Path | None
     stated_in: dict[str, Path]
+
+    @property
+    def trains(self) -> bool:
+        """Whether any training is done here, so that training images are needed."""
+        return any(training.trains for training in self.trainings.values())
 
 
 def load_catalogue(path: Path | str | None = None) -> Catalogue:

@@ -42,6 +42,7 @@ def status(scale: str, catalogue: Path | None, results: Path | None) -> None:
 @click.option(
     "--measurements", type=FILE, help="Measured costs; experiments/costs.yaml without it."
 )
+@click.option("--pilot", type=FILE, help="Results of a pilot; results/<scale>-pilot if there.")
 @click.option("--probe", is_flag=True, help="Measure on the device at hand first.")
 @click.option(
     "--passes",
@@ -65,6 +66,7 @@ def estimate(
     price: float | None,
     watts: float | None,
     measurements: Path | None,
+    pilot: Path | None,
     probe: bool,
     passes: int,
     data: Path | None,
@@ -93,13 +95,48 @@ def estimate(
 
         file = out or Path(f"costs.{settings.name}.yaml")
         run(trainings.trainings.values(), settings, file, passes, data)
-    costs = module.recorded(file, trainings.trainings.values())
+    trained = [training for training in trainings.trainings.values() if training.trains]
+    if not trained:
+        click.echo("Nothing to train: the catalogue's weights are given.")
+        return
+    piloted = _piloted(pilot, settings.name, by_default=not (measurements or probe))
+    costs, sources = _costs(piloted, file, trained)
     device = next(iter(costs.values())).device
     plan = module.Plan(gpus, each, price, watts)
     sizes = _checkpoints(trainings, settings)
     folder = results or Path("results", settings.name)
     found = module.rows(trainings, settings, folder, costs, sizes, plan)
-    click.echo(module.render(found, settings, plan, device, module.sources_of(file)))
+    click.echo(module.render(found, settings, plan, device, sources))
+
+
+def _piloted(given: Path | None, scale: str, by_default: bool) -> list:
+    """The trainings of a pilot: of the folder given, else of the scale's own where there is one."""
+    from ..runs.pilot import SUFFIX, read_pilot
+
+    if given is not None or by_default:
+        found = read_pilot(given or Path("results", f"{scale}{SUFFIX}"))
+        if given is not None and not found:
+            raise UserError(
+                f"--pilot {given}: no finished training in it; run `snakemake trainings` with a pilot's "
+                "scale, such as --config scale=paper-pilot"
+            )
+        return found
+    return []
+
+
+def _costs(piloted: list, file: Path, trainings: list) -> tuple[dict, list[str]]:
+    """The cost of each training, and where the numbers come from."""
+    from ..runs.estimate import recorded, sources_of
+    from ..runs.pilot import costs_by_pilot, render_pilot
+
+    ids = {training.id for training in trainings}
+    piloted = [one for one in piloted if one.training in ids]
+    if not piloted:
+        return recorded(file, trainings), sources_of(file)
+    costs = costs_by_pilot(piloted, file, trainings)
+    table = ["The pilot:", "", render_pilot(piloted)]
+    wholly = {one.training for one in piloted} >= costs.keys()
+    return costs, table if wholly else [*table, "", *sources_of(file)]
 
 
 def _checkpoints(catalogue, scale) -> dict[str, int]:

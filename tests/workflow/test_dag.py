@@ -69,6 +69,18 @@ def test_parts_are_built_by_name(fresh):
     assert fresh.plan("tables").counts["score"] == 21
 
 
+def test_a_pilot_trains_and_measures_and_nothing_else(fresh, tmp_path):
+    folder = coco_folder(tmp_path / "coco")
+    config = ("--config", "scale=paper-pilot", f"data={folder}", "backbone=random")
+    assert fresh.plan("trainings", *config).counts == {
+        "check": 1,
+        "resolve": 17,
+        "train": 17,
+        "measure": 17,
+        "trainings": 1,
+    }
+
+
 def test_the_paper_scale_runs_on_a_folder_of_its_own_name(fresh, tmp_path):
     folder = coco_folder(tmp_path / "my coco")
     plan = fresh.plan("--config", "scale=paper", f"data={folder}", "results=out", "backbone=random")
@@ -173,7 +185,7 @@ def broken_model(tree):
         (
             None,
             "scale=smok",
-            "unknown scale 'smok'; expected one of mini, mini_lr005, paper, quick, smoke (did you",
+            "unknown scale 'smok'; expected one of mini, mini_lr005, paper, paper-pilot, quick, smoke (did you",
         ),
         (None, "data=2024_01", "--config data: there is no folder 2024_01; expected COCO"),
         (None, "data=", "--config data: found nothing after the ="),
