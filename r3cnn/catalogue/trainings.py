@@ -9,6 +9,7 @@ from ..core.layout import EXPERIMENTS, PACKAGE, project_file
 from ..core.schema import read_checked, shown
 from .chains import config_chain
 from .names import names_in, ordered, unknown_name
+from .zoo import zoo_model
 
 PAPER = EXPERIMENTS / "paper.yaml"
 MODELS = EXPERIMENTS / "models"
@@ -19,7 +20,10 @@ CATALOGUE_SCHEMA = PACKAGE / "catalogue" / "schemas" / "catalogue.schema.yaml"
 
 @dataclasses.dataclass(frozen=True)
 class Weights:
-    """A checkpoint that takes the place of training: a file's path or an address, and its SHA-256."""
+    """A checkpoint that takes the place of training: a file's path or an address, and its SHA-256.
+
+    Of the model zoo's the first eight digits are known.
+    """
 
     source: str
     sha256: str
@@ -182,6 +186,12 @@ def _require_trained(trainings: dict[str, Training]) -> None:
 def _weights(file: Path, key: str, entry: dict[str, Any] | None) -> Weights | None:
     if entry is None:
         return None
+    if "zoo" in entry:
+        try:
+            model = zoo_model(entry["zoo"])
+        except UserError as error:
+            raise UserError(f"{shown(file)}: {key}.weights.zoo: {error}") from None
+        return Weights(model.address, model.sha256)
     if "address" in entry:
         return Weights(entry["address"], entry["sha256"])
     return Weights(str(_beside(file, f"{key}.weights.file", entry["file"])), entry["sha256"])

@@ -9,6 +9,9 @@ from ..core.errors import UserError
 from .common import FILE
 
 log = logging.getLogger(__name__)
+VAL_ONLY = click.option(
+    "--val-only", is_flag=True, help="The validation images alone, where nothing is trained."
+)
 
 
 @click.group()
@@ -22,17 +25,20 @@ def data() -> None:
     "--mirror", help="An address or a folder with COCO's zips; COCO's own site without it."
 )
 @click.option("--keep", is_flag=True, help="Leave the zips that were fetched.")
-def coco(folder: Path, mirror: str | None, keep: bool) -> None:
-    """Fetch COCO 2017 (20 GB), check and unpack it; what is there is used as it is.
+@VAL_ONLY
+def coco(folder: Path, mirror: str | None, keep: bool, val_only: bool) -> None:
+    """Fetch COCO 2017 (20 GB, 1 GB with --val-only), check and unpack it; what is there is used as it is.
 
     \b
     Example: python -m r3cnn data coco --to data/coco
     """
+    from ..data import SPLITS
     from ..data.coco import OFFICIAL, fetch
 
-    found = fetch(folder, mirror or OFFICIAL, keep)
+    found = fetch(folder, mirror or OFFICIAL, keep, ("val",) if val_only else SPLITS)
     counts = {name: split["image_count"] for name, split in found["splits"].items()}
-    click.echo(f"{folder}: COCO 2017, {counts['train']} training and {counts['val']} other images")
+    train = f"{counts['train']} training and " if "train" in counts else "no training and "
+    click.echo(f"{folder}: COCO 2017, {train}{counts['val']} other images")
 
 
 @data.command()
@@ -86,13 +92,15 @@ def shapes(scale: str, out: Path) -> None:
 @click.option(
     "--out", required=True, type=FILE, help="JSON file to write: classes, counts, checksums."
 )
-def check(folder: Path, out: Path) -> None:
+@VAL_ONLY
+def check(folder: Path, out: Path, val_only: bool) -> None:
     """Check a data folder and say what it holds.
 
     \b
     Example: python -m r3cnn data check --data data/coco --out data.json
     """
     from ..core.files import write_json
+    from ..data import SPLITS
     from ..data.check import check as check_folder
 
-    write_json(out, check_folder(folder))
+    write_json(out, check_folder(folder, ("val",) if val_only else SPLITS))

@@ -129,7 +129,7 @@ def reuse(config: Path, trained: Path, out: Path) -> None:
 @click.command()
 @click.option("--config", required=True, type=FILE, help="The resolved config of its model.")
 @click.option("--source", required=True, help="A checkpoint: a file or an address.")
-@click.option("--sha256", required=True, help="Its checksum, as its publisher states it.")
+@click.option("--sha256", required=True, help="Its checksum, or the first 8 digits or more.")
 @click.option("--out", required=True, type=FILE, help="Folder of the results.")
 def weights(config: Path, source: str, sha256: str, out: Path) -> None:
     """Take a checkpoint of elsewhere in place of a training. Reading a pickled one runs its code.

@@ -115,6 +115,27 @@ def test_given_weights_take_the_place_of_a_training(fresh):
     assert (plan.counts["weights"], "train" in plan.counts) == (1, False)
 
 
+def test_the_zoo_needs_the_validation_images_alone(fresh, tmp_path):
+    folder = tmp_path / "coco"
+    (folder / "annotations").mkdir(parents=True)
+    (folder / "val2017").mkdir()
+    (folder / "annotations" / "instances_val2017.json").write_text("{}")
+    config = ("--config", "scale=paper", f"data={folder}", "catalogue=experiments/zoo.yaml")
+    plan = fresh.plan(*config)
+    each = dict.fromkeys(("resolve", "weights", "predict", "score", "measure"), 5)
+    once = dict.fromkeys(("check", "zoo", "claims", "report", "all"), 1)
+    assert plan.counts == each | once
+    assert (
+        f"data check --data {folder} --val-only --out results/paper-coco-val/data.json"
+        in plan.output
+    )
+    assert plan.output.count(" --backbone random ") == 5
+    assert re.search(r"--source https://\S+-d4b0c5d6\.pth --sha256 d4b0c5d6 ", plan.output)
+    annotations = folder / "annotations" / "instances_train2017.json"
+    annotations.write_text("{}")
+    assert fresh.plan(*config).counts == plan.counts
+
+
 def test_the_controls_stand_beside_the_paper(fresh):
     config = ("--config", "catalogue=experiments/controls.yaml")
     plan = fresh.plan(*config)

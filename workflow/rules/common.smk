@@ -107,13 +107,20 @@ def data_and_results():
             f"{key}: there is no folder {folder}; expected COCO 2017's layout "
             "(annotations, train2017, val2017)"
         )
+    if not CATALOGUE.trains:
+        name = f"{name}-val"
     return folder, f"{SETTINGS['results']}/{name}"
 
 
 def backbone_weights():
-    """The backbone's weights, a file on disk or `random`; small networks have none and get None."""
+    """The backbone's weights, a file on disk or `random`; small networks have none and get None.
+
+    Where nothing is trained no training begins with them.
+    """
     if SCALE.network is not None and SETTINGS["backbone"] is None:
         return None
+    if not CATALOGUE.trains and SETTINGS["backbone"] is None:
+        return "random"
     backbone = SETTINGS["backbone"] or "data/resnet50-0676ba61.pth"
     if backbone != "random" and not Path(backbone).is_file():
         raise UserError(
@@ -207,6 +214,7 @@ except UserError as error:
     sys.exit(f"error: {error}")
 
 GENERATED = "shapes" in SCALE.data and SETTINGS["data"] is None
+VAL_ONLY = not GENERATED and not CATALOGUE.trains
 EVALUATIONS = [(id, loops) for id, made in CATALOGUE.evaluations.items() for loops in made]
 FIGURE2 = [id for id in ("mask_3x", "r3_naive_dec", "r3_naive_inc") if id in CATALOGUE.trainings]
 
@@ -225,7 +233,8 @@ pathvars:
 
 def annotation_sizes():
     """Bytes of a given folder's annotations: a changed file is noticed, a copied folder is not."""
-    files = [] if GENERATED else sorted(Path(DATA, "annotations").glob("instances_*2017.json"))
+    wanted = "instances_val2017.json" if VAL_ONLY else "instances_*2017.json"
+    files = [] if GENERATED else sorted(Path(DATA, "annotations").glob(wanted))
     return {file.name: file.stat().st_size for file in files}
 
 
