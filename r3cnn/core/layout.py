@@ -13,7 +13,8 @@ PACKAGE = Path(__file__).resolve().parents[1]
 def _checkout() -> Path | None:
     """The checkout that this package is imported from; None for an installed wheel."""
     root = PACKAGE.parent
-    return root if (root / "Snakefile").is_file() and (root / "experiments").is_dir() else None
+    is_one = (root / "workflow" / "Snakefile").is_file() and (root / "experiments").is_dir()
+    return root if is_one else None
 
 
 CHECKOUT = _checkout()

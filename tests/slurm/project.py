@@ -15,7 +15,9 @@ from pathlib import Path
 from tests.slurm.cluster import Cluster
 
 ROOT = Path(__file__).resolve().parents[2]
-PARTS = ("Snakefile", "environment.yml", "workflow", "experiments", "r3cnn", "reports", "slurm")
+PARTS = (
+    "Snakefile", "environment.yml", "config", "workflow", "experiments", "r3cnn", "reports", "slurm",
+)  # fmt: skip
 CONFIG = ["--config", "catalogue=own.yaml", "scale=tiny.yaml"]
 SNAKEMAKE = [sys.executable, "-m", "snakemake"]
 # Waits are this much longer on a machine that is slow or has other work.

@@ -16,7 +16,7 @@ def wait_for_live_jobs(submits):
     """What an earlier Snakemake left on Slurm must end before the DAG is built, or it would run twice."""
     if shutil.which("squeue") is None or leaves_alone():
         return
-    script = Path(workflow.basedir, "workflow", "scripts", "wait_for_jobs.sh")
+    script = ROOT / "workflow" / "scripts" / "wait_for_jobs.sh"
     if subprocess.run(["bash", script]).returncode == 0:
         return
     if submits:
