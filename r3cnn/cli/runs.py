@@ -155,13 +155,14 @@ def _checkpoints(catalogue, scale) -> dict[str, int]:
 @click.option(
     "--data", "folder", type=FILE, help="The data folder to check; the scale's without it."
 )
+@click.option("--gpu", is_flag=True, help="There must be a GPU that computes.")
 @click.option(
     "--repair",
     "mend",
     is_flag=True,
     help="First write the .pth file that supplies mmcv's operators.",
 )
-def doctor(scale: str | None, folder: Path | None, mend: bool) -> None:
+def doctor(scale: str | None, folder: Path | None, gpu: bool, mend: bool) -> None:
     """Check the installation and the machine; say what to do about each finding.
 
     \b
@@ -173,7 +174,7 @@ def doctor(scale: str | None, folder: Path | None, mend: bool) -> None:
 
     if mend:
         click.echo(f"wrote  {repair()}")
-    findings = list(examine(scale, folder))
+    findings = list(examine(scale, folder, gpu))
     for finding in findings:
         click.echo(finding)
     if any(finding.state == BROKEN for finding in findings):

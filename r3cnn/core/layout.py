@@ -134,6 +134,11 @@ class RunFolder:
         return self.path / "settings.json"
 
     @property
+    def doctor(self) -> Path:
+        """What the doctor said of a GPU node before the first training on Slurm."""
+        return self.path / "doctor.txt"
+
+    @property
     def report(self) -> Path:
         """The folder of the report."""
         return self.path / "report"

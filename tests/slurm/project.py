@@ -84,7 +84,9 @@ class Project:
             ("tiny.yaml", SCALE),
         ):
             (root / name).write_text(text)
-        return cls(root)
+        project = cls(root)
+        project.set(examine=False)  # the cluster's GPUs are names of files
+        return project
 
     def copy(self, root: Path) -> "Project":
         """Another folder with all that was made here."""
