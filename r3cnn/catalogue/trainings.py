@@ -45,6 +45,7 @@ class Training:
     weights: Weights | None = None
     code: Path | None = None  # registers the user's own heads
     trained_as: str = ""  # the training whose weights this one evaluates in another way
+    rate: float = 1.0  # a multiple of the scale's learning rate, from a sweep
 
     @property
     def trains(self) -> bool:
@@ -61,6 +62,7 @@ class Training:
         weights = {"weights": self.weights.sha256} if self.weights else {}
         if self.trained_as:
             weights["trained_as"] = self.trained_as
+        swept = {} if self.rate == 1 else {"rate": self.rate}
         return {
             "model": self.model,
             "schedule": self.schedule,
@@ -68,6 +70,7 @@ class Training:
             "with": list(self.mixins),
             "options": ordered(self.options),
             **weights,
+            **swept,
         }
 
     def config_files(self) -> list[Path]:
@@ -124,6 +127,8 @@ def load_catalogue(path: Path | str | None = None) -> Catalogue:
             if id_ not in trainings:
                 raise unknown_name(file, f"evaluations.{id_}", "training", id_, trainings)
             loops[id_], stated_in[id_] = tuple(sorted(entry["loops"])), file
+    if "sweep" in content:
+        _add_swept(own, content["sweep"], trainings, loops, stated_in)
     _require_trained(trainings)
     if not trainings:
         raise UserError(f"{shown(own)}: trainings: there are none; expected at least one")
@@ -158,6 +163,33 @@ def _training(file: Path, id_: str, entry: dict[str, Any]) -> Training:
         code=_beside(file, f"{key}.code", entry["code"]) if "code" in entry else None,
         trained_as=entry.get("trained_as", ""),
     )
+
+
+def _add_swept(
+    file: Path,
+    sweep: dict[str, Any],
+    trainings: dict[str, Training],
+    loops: dict[str, tuple[int, ...]],
+    stated_in: dict[str, Path],
+) -> None:
+    """Add each training of a sweep once for each rate, evaluated as the training itself is."""
+    for id_ in sweep["trainings"]:
+        if id_ not in trainings:
+            raise unknown_name(file, "sweep.trainings", "training", id_, trainings)
+        if trainings[id_].weights or trainings[id_].trained_as:
+            raise UserError(
+                f"{shown(file)}: sweep.trainings: {id_} is not trained, so it has no learning rate; remove it"
+            )
+    for id_ in sweep["trainings"]:
+        for name, rate in sweep["rates"].items():
+            new = f"{id_}_{name}"
+            if new in trainings:
+                raise _duplicate(file, f"sweep: {new}", trainings[new].catalogue)
+            trainings[new] = dataclasses.replace(
+                trainings[id_], id=new, catalogue=file, rate=float(rate)
+            )
+            if id_ in loops:
+                loops[new], stated_in[new] = loops[id_], stated_in[id_]
 
 
 def _beside(file: Path, key: str, name: str) -> Path:

@@ -225,7 +225,7 @@ def _set_schedule(cfg: Config, training: Training, scale: Scale) -> None:
             "gamma": 0.1,
         },
     ]
-    cfg.optim_wrapper.optimizer.lr = scale.lr
+    cfg.optim_wrapper.optimizer.lr = scale.lr * training.rate
     cfg.auto_scale_lr = {"enable": False, "base_batch_size": scale.batch}
 
 

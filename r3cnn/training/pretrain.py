@@ -15,6 +15,7 @@ from mmengine.registry import init_default_scope
 from torch import Tensor, nn
 
 from ..catalogue.scales import Scale
+from ..config.own_code import import_all
 from ..core import provenance
 from ..data.seeding import seed_libraries
 from ..data.synthetic.crops import draw_scenes
@@ -25,6 +26,10 @@ from .proposals import propose, recall
 
 log = logging.getLogger(__name__)
 IMAGES, LEFT_OUT = 6000, 500  # images drawn; of them, those that nothing is trained on
+DRAWN = {
+    "classes": 10,
+    "objects": (1, 6),
+}  # more than any small scale has, so that all can use the file
 CROPS = Lesson(batch=128, epochs=12, lr=0.2)
 PROPOSALS = Lesson(batch=8, epochs=3, lr=0.04)
 
@@ -35,8 +40,9 @@ def pretrain(scale: Scale, cfg: Config, out: Path, seed: int) -> dict[str, objec
     cfg: a resolved config of a two-stage detector without extensions, for the sizes of its parts.
     """
     began = time.process_time()
-    shapes, preprocessor = scale.data["shapes"], cfg.model.data_preprocessor
+    shapes, preprocessor = scale.data["shapes"] | DRAWN, cfg.model.data_preprocessor
     seed_libraries(seed, "pretraining")
+    import_all(cfg)
     rpn = _build(cfg.model)
     channels = cfg.model.neck.in_channels[-1]
     classifier = Classifier(rpn.backbone, channels, shapes["classes"])

@@ -10,7 +10,6 @@ from ..claims.spec import load_claims
 from ..results.load import load_results
 from ..results.provenance import present_sources
 from ..tables.spec import load_spec
-from .chromium import Browser, find_chromium
 from .html import build_report, write_report
 
 WIDTH, SCALE = 1600, 2
@@ -18,6 +17,12 @@ WIDTH, SCALE = 1600, 2
 
 def write_pictures(tables: Path, table: str, results: Path, out: Path) -> list[Path]:
     """Write figure2.png and <table>.png of a results folder. Raises: UserError."""
+    try:
+        from .chromium import Browser, find_chromium
+    except ModuleNotFoundError as error:
+        raise UserError(
+            f"pictures need {error.name}, which is not installed; pip install playwright"
+        ) from error
     path = find_chromium()
     if path is None:
         raise UserError("no Chromium on this machine; on Debian: apt-get install chromium")

@@ -11,7 +11,7 @@ from r3cnn.catalogue.trainings import load_catalogue
 from r3cnn.core.errors import UserError
 from r3cnn.core.layout import EXPERIMENTS
 
-SCALES = ("smoke", "quick", "mini", "mini_lr005", "paper", "paper-pilot")
+SCALES = ("smoke", "quick", "mini", "mini_trial", "paper", "paper-pilot")
 INC = (0.5, 0.6, 0.7)
 TINY = """
 seeds: [0]
@@ -114,6 +114,43 @@ def test_a_users_row_stands_beside_the_papers(tmp_path):
         catalogue.MIXINS / "dcn.py",
     ]
     assert (mine.catalogue, merged.trainings["htc"].catalogue) == (file, catalogue.PAPER)
+
+
+SWEEP = "sweep: {trainings: [%s], rates: {half: 0.5, double: 2}}\n"
+
+
+def test_a_sweep_adds_each_training_at_each_rate(tmp_path):
+    swept = load_catalogue(write(tmp_path, SWEEP % "mask_1x, htc"))
+    added = [id_ for id_ in swept.trainings if id_ not in load_catalogue().trainings]
+    assert added == ["mask_1x_half", "mask_1x_double", "htc_half", "htc_double"]
+    assert swept.evaluations["htc_half"] == (3,)
+    half, plain = (swept.trainings[id_].settings() for id_ in ("htc_half", "htc"))
+    assert half == {**plain, "rate": 0.5}
+    assert "rate" not in plain
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        (SWEEP % "mask_1", "mask_1x"),
+        (
+            SWEEP % "mine"
+            + row(
+                "{{model: htc, weights: {{address: 'http://a/b', sha256: {}}}}}".format(
+                    repr("a" * 64)
+                )
+            ),
+            "mine",
+        ),
+        ("sweep: {trainings: [htc], rates: {same: 1}}\n", "same"),
+        ("sweep: {trainings: [htc], rates: {gcnet: 0.5}}\n", "htc_gcnet"),
+        ("sweep: {trainings: [htc], rates: {}}\n", "rates"),
+    ],
+)
+def test_a_sweep_that_cannot_be_is_refused(tmp_path, text, named):
+    with pytest.raises(UserError, match=named) as error:
+        load_catalogue(write(tmp_path, text))
+    assert "sweep" in str(error.value)
 
 
 def test_a_catalogue_may_extend_nothing(tmp_path):
@@ -268,7 +305,7 @@ def test_a_schedule_that_a_scale_lacks_is_named(tmp_path):
 def test_an_unknown_scale_is_named_with_the_known_ones():
     with pytest.raises(
         UserError,
-        match=r"'smok'; expected one of mini, mini_lr005, paper, paper-pilot, quick, smoke \(did you m",
+        match=r"'smok'; expected one of mini, mini_trial, paper, paper-pilot, quick, smoke \(did you m",
     ):
         load_scale("smok")
 

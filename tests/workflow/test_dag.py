@@ -207,7 +207,7 @@ def broken_model(tree):
         (
             None,
             "scale=smok",
-            "unknown scale 'smok'; expected one of mini, mini_lr005, paper, paper-pilot, quick, smoke (did you",
+            "unknown scale 'smok'; expected one of mini, mini_trial, paper, paper-pilot, quick, smoke (did you",
         ),
         (None, "data=2024_01", "--config data: there is no folder 2024_01; expected COCO"),
         (None, "data=", "--config data: found nothing after the ="),

@@ -116,7 +116,7 @@ def test_who_lost_the_lease_writes_no_line(validation, looped):
 
 def test_off_at_smoke_after_each_1x_at_mini_every_epoch_at_paper(looped, tmp_path):
     every = {name: load_scale(name).validate for name in ("smoke", "mini", "paper")}
-    assert every == {"smoke": None, "mini": {"every": 3}, "paper": {"every": 1}}
+    assert every == {"smoke": None, "mini": {"every": 6}, "paper": {"every": 1}}
     found = Validation(looped[0], StateFolder(tmp_path))
     found.begin(0)
     assert found.path.read_text() == ""

@@ -1,0 +1,126 @@
+"""The kept runs are of the settings and data that their scales have now, and the pages show them."""
+
+import dataclasses
+import importlib.util
+import json
+import re
+from pathlib import Path
+from types import ModuleType
+
+import page_parts
+import pytest
+
+from r3cnn.catalogue.scales import load_scale
+from r3cnn.catalogue.trainings import Catalogue, load_catalogue
+from r3cnn.config.load import load_config
+from r3cnn.config.resolve import resolve
+from r3cnn.core.layout import CHECKOUT as REPO
+from r3cnn.core.layout import EXPERIMENTS
+from r3cnn.training.reuse import differing_keys
+from reports.results.load import load_results
+from reports.results.packed import unpacked
+
+MEASURED = REPO / "measured"
+KEPT = [
+    name for name in ("quick", "mini", "mini_trial") if (MEASURED / name / "kept.zip").is_file()
+]
+CATALOGUES = ("controls", "heads", "rates", "sweep")
+
+
+def trained(scale: str) -> list[Path]:
+    """The folders of a kept run's trainings."""
+    return sorted(
+        path.parent for path in unpacked(MEASURED / scale).glob("trainings/*/seed*/manifest.json")
+    )
+
+
+def catalogue_of(training: str) -> Catalogue:
+    """The shipped catalogue that has this row."""
+    found = (load_catalogue(EXPERIMENTS / f"{name}.yaml") for name in CATALOGUES)
+    return next(one for one in found if training in one.trainings)
+
+
+def test_the_trials_of_mini_differ_from_it_in_their_images_alone():
+    mini, trial = load_scale("mini"), load_scale("mini_trial")
+    assert trial.data["shapes"]["seed"] != mini.data["shapes"]["seed"]
+    same = dataclasses.replace(trial, name=mini.name, path=mini.path, data=mini.data)
+    assert same == mini
+    shapes = {**trial.data["shapes"], "seed": mini.data["shapes"]["seed"]}
+    assert shapes == mini.data["shapes"]
+
+
+@pytest.mark.parametrize("scale", KEPT)
+def test_a_kept_run_is_of_the_data_that_its_scale_asks_for(scale):
+    folder, shapes = unpacked(MEASURED / scale), load_scale(scale).data["shapes"]
+    data = json.loads((folder / "data.json").read_text())
+    assert data["generated"] == {**shapes, "objects": list(shapes["objects"])}
+    images = {
+        json.loads(path.read_text())["images"] for path in folder.glob("scores/*/seed*/loops?.json")
+    }
+    assert images == {shapes["val"]}
+
+
+def test_what_make_reproduce_shows_is_worth_looking_at():
+    """Mask R-CNN and HTC reach a box AP of 15, the aim that the scale was chosen by; every row ran."""
+    results = load_results(MEASURED / "quick")
+    for training, loops in (("mask_1x", 1), ("htc", 3)):
+        assert min(results.values(training, loops, "bbox.AP")) >= 0.15
+    assert set(results.evaluations()) == {
+        (id_, n) for id_, loops in load_catalogue().evaluations.items() for n in loops
+    }
+
+
+@pytest.mark.parametrize("scale", KEPT)
+def test_a_scale_is_still_what_was_measured(scale):
+    """Tuned after a row was seen, the scale would differ from what that row's config says."""
+    data = json.loads((unpacked(MEASURED / scale) / "data.json").read_text())
+    found = trained(scale)
+    assert found
+    for folder in found:
+        measured, id_ = load_config(folder / "config.py"), folder.parent.name
+        training = catalogue_of(id_).trainings[id_]
+        now = resolve(training, load_scale(scale), measured.r3cnn.seed, data)
+        assert not differing_keys(now, measured), folder
+
+
+@pytest.mark.parametrize("scale", KEPT)
+def test_a_manifest_names_no_folder_of_the_machine_that_trained(scale):
+    for folder in trained(scale):
+        text = (folder / "manifest.json").read_text()
+        assert not re.search(r'"/[^"]*/', text), folder
+        assert not re.search(r"/(home|root|work|tmp|Users)/", text), folder
+        assert not re.search("-dirty", json.loads(text)["git_commit"]), folder
+
+
+@pytest.fixture(scope="module")
+def script() -> ModuleType:
+    path = REPO / "scripts" / "kept_tables.py"
+    spec = importlib.util.spec_from_file_location("kept_tables", path)
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize(
+    ("page", "parts"),
+    [
+        ("README.md", ["claims"]),
+        ("docs/quick.md", ["quick_trials", "quick_rows"]),
+        ("docs/mini.md", ["mini_trials", "sweep", "rows", "differences", "balance", "left"]),
+    ],
+)
+def test_the_pages_show_what_came_out(script, page, parts):
+    text = (REPO / page).read_text()
+    assert list(page_parts.parts(text)) == parts
+    assert script.renewed(text, script.makers()) == text, "run: python scripts/kept_tables.py"
+
+
+def test_a_row_of_the_pages_is_a_row_of_the_run(script):
+    results = load_results(MEASURED / "quick")
+    lines = script.rows(results)[2:]
+    assert len(lines) == len(results.evaluations())
+    names = [line.split(" | ")[0].removeprefix("| ") for line in lines]
+    assert [name for name in names if name != "|"] == list(load_catalogue().trainings)
+    assert len(script.claims({"quick": results})) == 2 + 12
