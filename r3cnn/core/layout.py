@@ -13,7 +13,8 @@ PACKAGE = Path(__file__).resolve().parents[1]
 def _checkout() -> Path | None:
     """The checkout that this package is imported from; None for an installed wheel."""
     root = PACKAGE.parent
-    return root if (root / "Snakefile").is_file() and (root / "experiments").is_dir() else None
+    is_one = (root / "workflow" / "Snakefile").is_file() and (root / "experiments").is_dir()
+    return root if is_one else None
 
 
 CHECKOUT = _checkout()
@@ -131,6 +132,11 @@ class RunFolder:
     def settings(self) -> Path:
         """What the last run was told by --config, and the trainings of its catalogue."""
         return self.path / "settings.json"
+
+    @property
+    def doctor(self) -> Path:
+        """What the doctor said of a GPU node before the first training on Slurm."""
+        return self.path / "doctor.txt"
 
     @property
     def report(self) -> Path:

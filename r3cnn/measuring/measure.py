@@ -79,6 +79,11 @@ def training_memory(cfg: Config, steps: int = 2) -> dict:
     }
 
 
+def _has_training_images(cfg: Config) -> bool:
+    """Not where the validation images alone were checked, as given weights need no others."""
+    return cfg.r3cnn.data is None or "train_images" in cfg.r3cnn.data
+
+
 def measure(
     training: str,
     paper: Config,
@@ -101,7 +106,8 @@ def measure(
         "multiply_adds": multiply_adds(paper, loops),
     }
     if cfg is not None:
-        result["memory"] = training_memory(cfg)  # before anything else makes the process large
+        if _has_training_images(cfg):
+            result["memory"] = training_memory(cfg)  # before anything else makes the process large
         result["speed"] = speed(cfg, weights, loops)
         result["alone"] = alone
         result["scale"] = cfg.r3cnn.scale

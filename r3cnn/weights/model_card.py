@@ -31,6 +31,7 @@ LIMITS = {
     "quick": SHAPES,
     "mini": SHAPES,
     "mini_trial": SHAPES,
+    "paper-pilot": "Trained for 1,000 steps to measure what a training costs. **Its APs mean nothing.**",
     "paper": "Trained as in the paper. One seed: another one may differ by some tenths of a point of AP.",
 }
 GENERATED = (

@@ -11,7 +11,7 @@ from ..results.load import Results
 from ..results.provenance import OTHER_SOURCES, UNKNOWN, given_weights, row_sources
 from ..results.setting import Setting, measured_on, run_command
 from .numbers import Number, difference, published_number, summarise, verdict
-from .spec import OTHER, Column, Row, Spec, TableSpec
+from .spec import OTHER, PAPER, Column, Row, Spec, TableSpec
 
 VALUE, NOT_RUN, NO_VALUE = "value", "not run", "no value"
 NO_OBJECTS = "no objects"
@@ -98,6 +98,7 @@ class Table:
     setting: Setting
     measured_on: str
     taken_in: str  # by the intervals
+    publisher: str = PAPER  # of the published numbers
 
     @property
     def blocks(self) -> tuple[Block, ...]:
@@ -125,7 +126,8 @@ class Table:
         lines = [self.setting.line]
         judged = any(column.compare == "ap" for column in self.columns)
         if judged or self.setting.meaningless:
-            lines.append(self.setting.meaning)
+            whose = "the paper" if self.publisher == PAPER else self.publisher
+            lines.append(self.setting.meaning_beside(whose))
         kinds = {column.kind for column in self.columns if self._with_interval(column.name)}
         lines += [
             text.format(self.taken_in)
@@ -199,6 +201,7 @@ def build_table(
         setting=setting,
         measured_on=measured_on(results, [row.training for row in spec.rows]),
         taken_in=taken_in(results),
+        publisher=spec.publisher,
     )
 
 
