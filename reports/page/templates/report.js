@@ -108,8 +108,14 @@
     content.append(element("h3", {}, run ? "Recompute this number in a separate folder" : "Run what is missing"), command(run ? commands.again : commands.run));
     if (kind === "measurement" && training.measurement) {
       const m = training.measurement;
+      const speed = (m.speed || {})[row.loops] || {};
+      const times = speed.latency_seconds;  // version 0.1 wrote none
+      const ms = (seconds) => `${(1000 * seconds).toPrecision(3)} ms`;
       content.append(element("h3", {}, "Measured"), listOf([
-        ["Device", m.device], ["Scale", m.scale], ["Memory", m.memory && m.memory.how], ["Commit", m.git_commit],
+        ["Device", m.device], ["Scale", m.scale], ["Memory", m.memory && m.memory.how],
+        ["Images a second", speed.images_per_second],
+        ["Latency", times && `mean ${ms(times.mean)}, p50 ${ms(times.p50)}, p95 ${ms(times.p95)} over ${speed.images} images`],
+        ["Commit", m.git_commit],
         ["Source hash", m.source_sha256], ["End", m.end], ["Parameters", m.parameters], ["Checkpoint", m.checkpoint],
         ["Versions", Object.entries(m.versions || {}).map((pair) => pair.join(" ")).join(", ")],
       ]));

@@ -41,6 +41,9 @@ def fill(folder: ResultFolder) -> None:
         folder.write(f"logs/train/{training}.seed0.log", f"the end of {training}")
     line = {"epoch": 1, "loops": 3, "bbox_AP": 0.1, "segm_AP": 0.2}
     folder.write("trainings/htc/seed0/validation.jsonl", json.dumps(line))
+    latency = {"mean": 0.25, "p50": 0.2, "p95": 0.5}
+    speed = {"images_per_second": 5.0, "images": 8, "latency_seconds": latency}
+    folder.measure("mask_1x", speed={"1": speed})
     folder.histogram("mask_3x", 1, epochs=5)
     folder.counts("r3_1loop", [512, 256, 128, 64, 32, 16, 8, 4, 2, 1])
     folder.train("dcn", weights={"source": f"https://zoo.org/{HOSTILE}", "sha256": "0" * 64})
@@ -259,6 +262,14 @@ def test_a_measured_cell_opens_its_measurement(page: Browser) -> None:
     text = drawer(page)
     assert "peak resident set" in text
     assert "again/smoke/measurements/mask_1x.json" in text
+    assert "mean 250 ms, p50 200 ms, p95 500 ms over 8 images" in text
+
+
+def test_a_measurement_of_an_earlier_version_opens_without_latency(page: Browser) -> None:
+    click(page, "#table1 tr[data-training=htc] button.open[data-key='memory.training_gib']")
+    text = drawer(page)
+    assert "peak resident set" in text
+    assert "Latency" not in text
 
 
 def test_a_cell_not_run_opens_its_command(page: Browser) -> None:
