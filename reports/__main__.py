@@ -1,4 +1,4 @@
-"""The command line: python -m reports register|html|tables|figure2|claims|compare|keep|pictures."""
+"""The command line: python -m reports register|html|tables|figure2|claims|compare|keep|pictures|tensorboard."""
 
 import functools
 import io
@@ -306,6 +306,23 @@ def pictures_command(tables: Path, table: str, results: Path, out: Path) -> list
     from .page.pictures import write_pictures
 
     return write_pictures(tables, table, results, out)
+
+
+@cli.command(
+    "tensorboard", epilog="Example:  python -m reports tensorboard results/mini --out /tmp/events"
+)
+@click.argument("run", type=_FOLDER)
+@click.option("--out", type=_FOLDER, help="Folder to write into.  [default: RUN/tensorboard]")
+@_one_line_errors
+def tensorboard_command(run: Path, out: Path | None) -> list[Path]:
+    """Write the logs of all trainings for TensorBoard: scalars by step, AP by epoch.
+
+    Needs `pip install tensorboard`; then `tensorboard --logdir OUT` shows them.
+    """
+    from .results.load import load_results
+    from .results.tensorboard import write_events
+
+    return write_events(load_results(run), out or run / "tensorboard")
 
 
 if __name__ == "__main__":

@@ -27,6 +27,21 @@ EXACT = (
 )
 
 
+# Of rows that the present sources did not make: their mark, its meaning, and what is said where that holds of all.
+SOURCES = {
+    OTHER_SOURCES: (
+        "†",
+        "Trained or scored by other sources than the present ones.",
+        "All rows were trained or scored by other sources than the present ones.",
+    ),
+    UNKNOWN: (
+        "‡",
+        "It is unknown whether the present sources made this row.",
+        "It is unknown whether the present sources made these rows.",
+    ),
+}
+
+
 @dataclass(frozen=True)
 class Cell:
     """What a row has in a column.
@@ -149,7 +164,15 @@ class Table:
             lines.append(
                 "The paper's speed and memory are those of V100 GPUs; they are not judged."
             )
+        if self._same_sources in SOURCES:
+            lines.append(SOURCES[self._same_sources][2])
         return (*lines, *self.general_notes)
+
+    @property
+    def _same_sources(self) -> str | None:
+        """What made all rows, where that is the same: a mark on each would tell none from another."""
+        made = [row.sources for row in self.rows if row.run]
+        return made[0] if len(made) > 1 and len(set(made)) == 1 else None
 
     def _with_interval(self, column: str) -> bool:
         return any(row.cells[column].interval for row in self.rows)
@@ -157,12 +180,8 @@ class Table:
     @property
     def source_notes(self) -> tuple[tuple[str, str], ...]:
         """The marks of rows of other sources than the present, or of given weights; their meaning."""
-        meanings = {
-            OTHER_SOURCES: ("†", "Trained or scored by other sources than the present ones."),
-            UNKNOWN: ("‡", "It is unknown whether the present sources made this row."),
-        }
-        present = {row.sources for row in self.rows}
-        notes = [note for sources, note in meanings.items() if sources in present]
+        present = {row.sources for row in self.rows} - {self._same_sources}
+        notes = [SOURCES[sources][:2] for sources in SOURCES if sources in present]
         given = dict.fromkeys(f"{row.training} from {row.given}" for row in self.rows if row.given)
         if given:
             notes.append((GIVEN, f"Not trained here, its weights were given: {'; '.join(given)}."))
@@ -170,7 +189,8 @@ class Table:
 
     def row_marks(self, row: TableRow) -> tuple[str, ...]:
         """The marks behind a row's label."""
-        source = {OTHER_SOURCES: ("†",), UNKNOWN: ("‡",)}.get(row.sources, ())
+        marked = row.sources in SOURCES and row.sources != self._same_sources
+        source = (SOURCES[row.sources][0],) if marked else ()
         given = (GIVEN,) if row.given else ()
         return source + given + tuple(sorted(self.marks[name] for name in row.notes))
 
