@@ -18,7 +18,10 @@ from .tables.spec import DEFAULT_TABLES
 
 # The heavy imports are inside the commands, so that --help answers at once.
 
-COMMANDS = ("register", "html", "tables", "figure2", "claims", "compare", "keep", "pictures")
+COMMANDS = (
+    *("register", "html", "tables", "figure2", "claims", "compare", "keep", "pictures"),
+    "tensorboard",
+)
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 _results = click.option(
     "--results", type=_FOLDER, required=True, help="Results folder of a run: results/<name>."
@@ -309,15 +312,16 @@ def pictures_command(tables: Path, table: str, results: Path, out: Path) -> list
 
 
 @cli.command(
-    "tensorboard", epilog="Example:  python -m reports tensorboard results/mini --out /tmp/events"
+    "tensorboard",
+    epilog="\b\nExample:\n  python -m reports tensorboard results/mini --out /tmp/events",
 )
 @click.argument("run", type=_FOLDER)
-@click.option("--out", type=_FOLDER, help="Folder to write into.  [default: RUN/tensorboard]")
+@click.option("--out", type=_FOLDER, help="Folder to write to. Default: RUN/tensorboard.")
 @_one_line_errors
 def tensorboard_command(run: Path, out: Path | None) -> list[Path]:
-    """Write the logs of all trainings for TensorBoard: scalars by step, AP by epoch.
+    """Write the logs of all trainings for TensorBoard.
 
-    Needs `pip install tensorboard`; then `tensorboard --logdir OUT` shows them.
+    Losses and learning rates are by step, APs by epoch. Needs `pip install tensorboard`; then `tensorboard --logdir OUT` shows them.
     """
     from .results.load import load_results
     from .results.tensorboard import write_events
