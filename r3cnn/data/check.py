@@ -43,7 +43,8 @@ def _require_layout(folder: Path) -> None:
     if not folder.is_dir():
         raise UserError(
             f"{folder}: no such folder, expected one with annotations/, train2017/ and val2017/; "
-            "give the right path, or write a set with `python -m r3cnn data shapes`"
+            f"give the right path, download COCO with `python -m r3cnn data coco --to {folder}`, or generate "
+            "images with `python -m r3cnn data shapes`"
         )
     for split in SPLITS:
         if not annotation_file(folder, split).is_file():

@@ -15,6 +15,7 @@ from mmengine.config import Config
 from ..core.errors import UserError
 from ..core.files import sha256_of
 from ..core.layout import TrainingFolder, resamples_of
+from ..core.progress import counted
 
 log = logging.getLogger(__name__)
 CHECKSUM = "{sha256 of the weights}"  # known after they are written
@@ -146,7 +147,9 @@ def _training(manifest: dict, cfg: Config) -> list[str]:
         )
     data = manifest.get("data") or {}
     batch, lr = manifest.get("batch"), manifest.get("lr")
-    device = f"{plain(manifest.get('device'))}, {manifest.get('world_size', 1)} process(es)"
+    processes = counted(manifest.get("world_size", 1), "process", "processes")
+    attempts = counted(len(manifest.get("attempts", [])), "attempt")
+    device = f"{plain(manifest.get('device'))}, {processes}"
     rows = {
         "data": f"{plain(data.get('root', 'not stated'))}, {data.get('classes', '?')} classes, "
         f"{data.get('train_images', '?')} training images",
@@ -155,7 +158,7 @@ def _training(manifest: dict, cfg: Config) -> list[str]:
         "images an iteration, learning rate": f"{batch}, {lr}" if batch else None,
         "seed": manifest["seed"],
         "device": device,
-        "time": f"{manifest.get('seconds', 0):.0f} s in {len(manifest.get('attempts', []))} attempt(s), "
+        "time": f"{manifest.get('seconds', 0):.0f} s in {attempts}, "
         f"{manifest.get('start')} to {manifest.get('end')}",
         "IoU thresholds of the loops": cfg.model.roi_head.get("iou_thresholds"),
     }
