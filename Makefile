@@ -5,7 +5,7 @@ READY := $(VENV)/.ready
 PROFILE ?=
 # quick, unless ARGS="--config scale=..." names another one
 SCALE ?= $(or $(patsubst scale=%,%,$(lastword $(filter scale=%,$(ARGS)))),quick)
-REPORT = results/$(SCALE)/report/index.html
+DRY := $(filter -n --dry-run --dryrun,$(ARGS))
 BENCH ?= measured/bench-cpu.json
 BUNDLE ?= build/bundle
 SNAKEFILES := Snakefile workflow
@@ -19,7 +19,7 @@ run := PATH="$(abspath $(VENV))/bin:$$PATH"
 .DEFAULT_GOAL := help
 .PHONY: help setup lock doctor plan reproduce smoke pretrain continue status bench bench-gpu test test-rest test-all test-fast slurm-test lint format docs clean
 
-help: ## this list
+help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## create or complete .venv: PYTHON=python3.12, CUDA=cu126|cu130|cpu for PyTorch's own build, OPS=compiled
@@ -31,30 +31,30 @@ $(READY): constraints.txt requirements.lock pyproject.toml setup.py scripts/setu
 lock: ## write requirements.lock from constraints.txt and pyproject.toml; needs uv
 	@sh scripts/lock.sh
 
-doctor: $(READY) ## check installation, machine and data, and say what to do: SCALE=paper
+doctor: $(READY) ## check the installation, the machine and the data, and suggest fixes: SCALE=paper
 	@$(run) python -m r3cnn doctor --scale $(SCALE) $(ARGS)
 
-plan: $(READY) ## what the trainings will cost: SCALE=paper ARGS="--gpus 8 --price 2.5 --watts 400"
+plan: $(READY) ## estimate the cost of the trainings: SCALE=paper ARGS="--gpus 8 --price 2.5 --watts 400"
 	@$(run) python -m r3cnn estimate --scale $(SCALE) $(ARGS)
 
-reproduce: $(READY) ## every row of the paper in miniature: all trainings, tables, figure, report; SCALE=quick
+reproduce: $(READY) ## run every row of the paper in miniature: trainings, tables, figure, report; SCALE=quick
 	@$(run) snakemake $$($(run) python scripts/device.py $(PROFILE)) $(with_scale)
-	@echo "The report: $(REPORT)"
+	@$(if $(DRY),echo "Dry run: nothing was made.",$(run) python scripts/outcome.py results/$(SCALE))
 
 smoke: SCALE := smoke
-smoke: reproduce ## proof that every row runs, in minutes; its APs mean nothing
+smoke: reproduce ## show that every row runs, in minutes; its APs mean nothing
 
-pretrain: $(READY) ## make the weights again that the small scales begin with (10 minutes of one core)
+pretrain: $(READY) ## make the initial weights of the small scales again (10 minutes on one core)
 	@$(run) python -m r3cnn pretrain --scale mini --out experiments/weights/shapes.pth
 
-continue: $(READY) ## go on where Snakemake was killed: removes its lock, then as reproduce
+continue: $(READY) ## resume after Snakemake was killed: remove its lock, then as reproduce
 	@$(run) snakemake --profile $(or $(PROFILE),workflow/profiles/local) $(with_scale) --unlock
 	@$(MAKE) reproduce
 
-status: $(READY) ## which trainings are done, running, waiting or failed: SCALE=paper
+status: $(READY) ## show which trainings are done, running, waiting or failed: SCALE=paper
 	@$(run) python -m r3cnn status --scale $(SCALE) $(ARGS)
 
-bench: $(READY) ## speed, each figure a ratio of two things timed in turn (about 25 minutes on a quiet machine)
+bench: $(READY) ## measure speed as ratios of two implementations timed in turn (about 25 minutes on a quiet machine)
 	@$(run) python scripts/bench_workflow.py planning --out $(BENCH)
 	@if [ -f results/smoke/report/index.html ]; then $(run) python scripts/bench_workflow.py harness results/smoke --out $(BENCH); \
 	else echo "no finished run in results/smoke: the row harness is left out (make smoke)"; fi
@@ -62,37 +62,37 @@ bench: $(READY) ## speed, each figure a ratio of two things timed in turn (about
 	@$(run) python scripts/speed_table.py $(BENCH) docs/speed.md
 
 # Where a bundle was brought along, as there is no network, no .venv is made.
-bench-gpu: $(if $(wildcard $(READY)),$(READY),$(if $(wildcard $(BUNDLE)),,$(READY))) ## the paper's columns of speed and memory at full size, on a GPU: ARGS="--models htc"
+bench-gpu: $(if $(wildcard $(READY)),$(READY),$(if $(wildcard $(BUNDLE)),,$(READY))) ## measure the paper's columns of speed and memory at full size, on a GPU: ARGS="--models htc"
 	@BUNDLE="$(BUNDLE)" VENV="$(VENV)" bash scripts/bench_gpu.sh measure $(ARGS)
 
 # Two processes; what shares a fixture or Snakemake's lock stays in one of them.
 GATES := not slurm and (gate or not (slow or browser))
 XDIST := --dist loadgroup --no-loadscope-reorder
 
-test: $(READY) ## the tests that a person waits for; says what it left out
+test: $(READY) ## run the fast tests and a few gates; list what was left out
 	@$(run) OMP_NUM_THREADS=1 python -m pytest -n 2 $(XDIST) -m "$(GATES)" $(ARGS)
 
 # A third process, as the tests of Slurm wait for jobs more than they compute.
-test-rest: $(READY) ## what make test leaves out, as far as this machine can run it
+test-rest: $(READY) ## run what make test leaves out, as far as this machine can
 	@$(run) OMP_NUM_THREADS=1 R3CNN_PATIENCE=$${R3CNN_PATIENCE:-2} \
 		python -m pytest -n 3 $(XDIST) -m "not ($(GATES))" $(ARGS)
 
-test-all: test test-rest ## every test that this machine can run
+test-all: test test-rest ## run every test that this machine can run
 
-test-fast: $(READY) ## the tests that take seconds
+test-fast: $(READY) ## run the tests that take seconds
 	@$(run) OMP_NUM_THREADS=1 python -m pytest -n 2 $(XDIST) -m "not slow and not slurm and not browser" $(ARGS)
 
-slurm-test: $(READY) ## start a two-node Slurm here (as root), disturb trainings on it, stop it
+slurm-test: $(READY) ## start a two-node Slurm here (as root), disturb trainings on it, and stop it
 	@$(run) python -m pytest -m slurm -rP $(ARGS)
 
-lint: $(READY) ## ruff, mypy, snakefmt and snakemake --lint; changes nothing
+lint: $(READY) ## run ruff, mypy, snakefmt and snakemake --lint; changes nothing
 	@$(run) ruff check .
 	@$(run) ruff format --check .
 	@$(run) mypy
 	@$(run) snakefmt --check $(SNAKEFILES)
 	@$(run) snakemake --lint
 
-format: $(READY) ## let ruff and snakefmt rewrite the sources
+format: $(READY) ## format the sources with ruff and snakefmt
 	@$(run) ruff check --fix .
 	@$(run) ruff format .
 	@$(run) snakefmt $(SNAKEFILES)
@@ -102,6 +102,6 @@ docs: $(READY) ## build the documentation site: build/docs/start.html
 	@$(run) NO_MKDOCS_2_WARNING=1 mkdocs build --quiet
 	@echo "The site: build/docs/start.html"
 
-clean: ## remove caches and results/smoke; .venv, other results and what Snakemake knows of them stay
+clean: ## remove caches and results/smoke; keep .venv, other results and .snakemake
 	rm -rf results/smoke .pytest_cache .ruff_cache .mypy_cache build *.egg-info
 	find . -name __pycache__ -type d -not -path './.venv/*' -prune -exec rm -rf {} +

@@ -100,6 +100,11 @@ def estimate(
             f"--gpus-of-training {each}: more than --gpus {gpus}; expected at most {gpus}"
         )
     file = measurements or module.COSTS
+    if settings.network is not None and not probe and measurements is None:
+        raise UserError(
+            f"--scale {scale}: {module.COSTS.name} has costs of the paper's network only; add --probe to measure "
+            "this scale on this machine, or --measurements FILE"
+        )
     if probe:
         from ..measuring.probe import probe as run
 

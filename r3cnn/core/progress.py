@@ -41,6 +41,11 @@ class Progress:
         log.info("%s%d/%d images, about %d s left", self.what, done, self.total, left)
 
 
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """A number with its noun: 1 attempt, 2 attempts."""
+    return f"{number} {noun if number == 1 else plural or noun + 's'}"
+
+
 def duration(seconds: float) -> str:
     """A time as a person reads it: 45 s, 12 min, 3 h 20 min, 2 d 4 h."""
     minutes, hours = round(seconds / 60), round(seconds / 3600)

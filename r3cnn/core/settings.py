@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from .errors import UserError
+from .schema import choice
 
 NUMBERS = ("seeds",)  # a whole number or a list of them says what was meant
 
@@ -68,6 +69,14 @@ def require_own_targets(arguments: Sequence[str], results: str, own: str) -> Non
                 f"{target}: this run's results are in {own}; name the settings that it belongs to, such as "
                 "--config scale=smoke"
             )
+
+
+def require_known_targets(targets: Iterable[str], rules: Iterable[str]) -> None:
+    """Raise UserError for a target that is neither a rule nor, by its slash or suffix, a file."""
+    known = list(rules)
+    for target in targets:
+        if target not in known and "/" not in target and "." not in target:
+            raise UserError(f"{target}: neither a rule nor a file; {choice(target, known)}")
 
 
 def _text(key: str, value: Any) -> str | None:

@@ -56,6 +56,7 @@ def examine(
         yield from computes()
     yield from operators()
     if settings:
+        yield from cost_without_gpu(settings)
         yield shared_memory(settings)
         yield disk(settings)
     yield from data_folder(settings, data)
@@ -110,6 +111,19 @@ def imports(modules: tuple[str, ...] = MODULES) -> Iterator[Finding]:
             reason = str(error).splitlines()[0]
             yield Finding(BROKEN, f"import {module}", reason, ADVICE.get(module, INSTALL))
     yield Finding(OK, "imports", ", ".join(sound))
+
+
+def cost_without_gpu(scale: "Scale") -> Iterator[Finding]:
+    """A note if the paper's network is to be trained, and this machine has no GPU."""
+    import torch
+
+    from ..catalogue.trainings import load_catalogue
+    from .estimate import gpu_hours
+
+    if scale.network is None and not torch.cuda.is_available():
+        found = f"about {gpu_hours(load_catalogue(), scale):,.0f} GPU-hours, and no GPU here"
+        remedy = "use machines with GPUs (docs/cluster.md), or a small scale such as `quick`"
+        yield Finding(NOTE, "cost", found, remedy)
 
 
 def shared_memory(scale: "Scale") -> Finding:

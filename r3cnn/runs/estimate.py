@@ -129,6 +129,16 @@ def rows(
     return found
 
 
+def gpu_hours(catalogue: Catalogue, scale: Scale) -> float:
+    """GPU-hours of all trainings of the paper's network, by the recorded costs; finished ones count too."""
+    costs = recorded(COSTS, catalogue.trainings.values())
+    free = dict.fromkeys(catalogue.trainings, 0)
+    nothing_done = Path("results", scale.name, "none")
+    return sum(
+        row.gpu_hours for row in rows(catalogue, scale, nothing_done, costs, free, Plan(8, 8))
+    )
+
+
 def images_of(scale: Scale, results: Path) -> int:
     """Training images with an object: of the checked data, else as many as the scale or COCO has."""
     checked = RunFolder(results).data

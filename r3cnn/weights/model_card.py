@@ -15,6 +15,7 @@ from mmengine.config import Config
 from ..core.errors import UserError
 from ..core.files import sha256_of
 from ..core.layout import TrainingFolder, resamples_of
+from ..core.progress import counted
 from .model_index import front_matter
 
 log = logging.getLogger(__name__)
@@ -154,7 +155,9 @@ def _training(manifest: dict, cfg: Config) -> list[str]:
         )
     data = manifest.get("data") or {}
     batch, lr = manifest.get("batch"), manifest.get("lr")
-    device = f"{plain(manifest.get('device'))}, {manifest.get('world_size', 1)} process(es)"
+    processes = counted(manifest.get("world_size", 1), "process", "processes")
+    attempts = counted(len(manifest.get("attempts", [])), "attempt")
+    device = f"{plain(manifest.get('device'))}, {processes}"
     rows = {
         "data": f"{plain(data.get('root', 'not stated'))}, {data.get('classes', '?')} classes, "
         f"{data.get('train_images', '?')} training images",
@@ -163,7 +166,7 @@ def _training(manifest: dict, cfg: Config) -> list[str]:
         "images an iteration, learning rate": f"{batch}, {lr}" if batch else None,
         "seed": manifest["seed"],
         "device": device,
-        "time": f"{manifest.get('seconds', 0):.0f} s in {len(manifest.get('attempts', []))} attempt(s), "
+        "time": f"{manifest.get('seconds', 0):.0f} s in {attempts}, "
         f"{manifest.get('start')} to {manifest.get('end')}",
         "IoU thresholds of the loops": cfg.model.roi_head.get("iou_thresholds"),
     }

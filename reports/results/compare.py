@@ -88,7 +88,7 @@ def _differs(first: Results, second: Results, training: str, loops: int) -> str:
 
 
 def to_text(rows: list[Compared], first: str, second: str) -> str:
-    """A Markdown table of all rows."""
+    """A Markdown table of the rows in both folders; below it, the evaluations that are in one alone."""
     head = (
         "Training",
         "L_e",
@@ -102,6 +102,8 @@ def to_text(rows: list[Compared], first: str, second: str) -> str:
     )
     lines = [head]
     for row in rows:
+        if row.difference is None:
+            continue
         interval = "" if row.low is None else f"{row.low:+.1f} to {row.high:+.1f}"
         numbers = (_shown(row.first), _shown(row.second), _shown(row.difference, "+.1f"))
         lines.append((row.training, str(row.loops), row.metric, *numbers, interval, row.verdict,
@@ -109,7 +111,21 @@ def to_text(rows: list[Compared], first: str, second: str) -> str:
     cells = [[cell.replace("|", r"\|") for cell in line] for line in lines]
     right = {1, 3, 4, 5}
     align = tuple("right" if i in right else "left" for i in range(len(head)))
-    return tabulate(cells[1:], cells[0], tablefmt="pipe", disable_numparse=True, colalign=align)
+    table = tabulate(cells[1:], cells[0], tablefmt="pipe", disable_numparse=True, colalign=align)
+    parts = [table if cells[1:] else "No evaluation is in both folders."]
+    for name, found in ((first, _only(rows, "second")), (second, _only(rows, "first"))):
+        parts += [f"Only in {name}: {found}."] if found else []
+    return "\n\n".join(parts)
+
+
+def _only(rows: list[Compared], missing: str) -> str:
+    """The evaluations that one folder (first or second) lacks: mask_1x (L_e = 1), ..."""
+    loops: dict[str, list[int]] = {}
+    for row in rows:
+        if row.difference is None and getattr(row, missing) is None:
+            of = loops.setdefault(row.training, [])
+            of += [] if row.loops in of else [row.loops]
+    return ", ".join(f"{id_} (L_e = {', '.join(map(str, of))})" for id_, of in loops.items())
 
 
 def write_comparison(rows: list[Compared], path: Path) -> Path:
@@ -126,6 +142,4 @@ def write_comparison(rows: list[Compared], path: Path) -> Path:
 
 
 def _shown(value: float | None, form: str = ".1f") -> str:
-    return (
-        "not run" if value is None and form == ".1f" else "" if value is None else f"{value:{form}}"
-    )
+    return "" if value is None else f"{value:{form}}"

@@ -59,7 +59,7 @@ class Machine:
             "MAKELEVEL",
         )
         env = {key: value for key, value in os.environ.items() if key not in handed_on}
-        env |= {"PYTHONPATH": str(self.folder / "fake"), **environment}
+        env |= {"PYTHONPATH": f"{self.folder / 'fake'}{os.pathsep}{ROOT}", **environment}
         env["PATH"] = f"{self.folder / 'bin'}:/usr/bin:/bin"
         done = subprocess.run(
             ["make", *words], cwd=self.folder, env=env, capture_output=True, text=True, check=False
@@ -119,6 +119,12 @@ def test_going_on_takes_the_same_device(tmp_path):
     ],
 )
 def test_the_scale_reaches_snakemake_and_the_line_of_the_report(tmp_path, words, called, report):
-    said, made = Machine(tmp_path, 0, nvidia_smi=True).make(*words)
+    machine = Machine(tmp_path, 0, nvidia_smi=True)
+    page = tmp_path / "results" / report / "report" / "index.html"
+    page.parent.mkdir(parents=True)
+    page.touch()
+    said, made = machine.make(*words)
     assert made == f"--profile workflow/profiles/local {called}"
-    assert f"The report: results/{report}/report/index.html" in said.splitlines()
+    dry = "-n" in called.split()
+    assert (f"The report: {page.as_uri()}" in said.splitlines()) == (not dry)
+    assert ("Dry run" in said) == dry

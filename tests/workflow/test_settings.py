@@ -72,3 +72,12 @@ def test_neither_input_nor_parameter(own):
     config = ("scale=my scale.yaml", "data=my photos", "catalogue=own.yaml", "backbone=random")
     target = "out/my scale-my_photos/data.json"
     assert own.plan("--config", *config, "results=out", "--", target).nothing
+
+
+def test_a_mistyped_target_is_one_line_with_the_right_name(own):
+    done = own.snakemake("-n", "--", "tabel2", check=False)
+    assert done.returncode == 1
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert "tabel2" in line
+    assert line.endswith("(did you mean table2?)")
+    assert "Exception" not in done.stdout + done.stderr

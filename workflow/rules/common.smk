@@ -1,6 +1,8 @@
 # Shared by all rules: the settings, the catalogue, and which files belong to a result.
 # Mistakes in them stop Snakemake here, before any job, with one line.
+import contextlib
 import dataclasses
+import io
 import json
 import os
 import re
@@ -15,7 +17,8 @@ from r3cnn.core.errors import UserError
 from r3cnn.core.files import write_atomically, write_json
 from r3cnn.core.layout import CHECKOUT, REPORT_CHARTS, RunFolder
 from r3cnn.core.schema import choice, read_checked, shown
-from r3cnn.core.settings import require_one, require_own_targets, texts
+from r3cnn.core.settings import require_known_targets, require_one, require_own_targets, texts
+from snakemake.cli import parse_args
 from snakemake.logging import logger
 
 # The checkout that these rules stand in: Snakemake may work elsewhere, or another workflow use them as a module.
@@ -77,6 +80,25 @@ def require_path(key, path):
         raise UserError(
             f"--config {key}: found {path!r}; Snakemake cannot carry {found[0]!r}, choose a path without it"
         )
+
+
+def require_targets():
+    """Stop for a target that no rule is called by: Snakemake itself ends with an exception."""
+    rules = ["all", *(rule.name for rule in workflow.rules)]
+    with contextlib.redirect_stderr(io.StringIO()):  # it names the profile once more
+        _, arguments = parse_args(sys.argv[1:])
+    try:
+        require_known_targets(arguments.targets, rules)
+    except UserError as error:
+        sys.exit(f"error: {error}")
+
+
+def tells(record):
+    """Whether a line of Snakemake's log says something; two for each job that starts do not."""
+    return not re.match(r"Select jobs to execute|Execute \d+ jobs", record.getMessage())
+
+
+logger.addFilter(tells)
 
 
 def refuse_paths_of_cluster():

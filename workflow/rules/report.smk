@@ -162,3 +162,8 @@ rule report:
     shell:
         "python -m reports html {params.tables} --claims {input.claims:q} {params.catalogue}"
         " --results {params.results:q} --out {params.out:q} > {log:q} 2>&1"
+
+
+# What a person names on the command line; jobs and workflows that use this one as a module have targets of their own.
+if workflow.is_main_process and workflow.modifier.is_main_snakefile():
+    require_targets()

@@ -4,7 +4,7 @@ import pytest
 from snakemake.cli import parse_config
 
 from r3cnn.core.errors import UserError
-from r3cnn.core.settings import require_one, require_own_targets, texts
+from r3cnn.core.settings import require_known_targets, require_one, require_own_targets, texts
 
 
 @pytest.mark.parametrize(
@@ -63,9 +63,14 @@ def test_two_config_arguments_are_refused(again):
 
 def test_a_target_in_the_results_of_other_settings_is_refused():
     own = ("results", "results/quick")
-    with pytest.raises(
-        UserError, match=r"results/smoke-2024_01/data.json: .* lie in results/quick"
-    ):
+    with pytest.raises(UserError, match=r"results/smoke-2024_01/data.json: .* in results/quick"):
         require_own_targets(["-n", "--", "results/smoke-2024_01/data.json"], *own)
     require_own_targets(["--report", "results/smoke/r.zip"], *own)
     require_own_targets(["-n", "results/quick/data.json", "results/x", "report", "data/y/z"], *own)
+
+
+def test_targets_are_rules_or_files():
+    rules = ["all", "table2", "report"]
+    require_known_targets(["table2", "results/smoke/data.json", "data.json"], rules)
+    with pytest.raises(UserError, match=r"tabel2: .*did you mean table2\?"):
+        require_known_targets(["report", "tabel2"], rules)

@@ -91,12 +91,23 @@ def test_shared_memory(monkeypatch):
         assert ("--shm-size" in str(found)) == (state == doctor.BROKEN)
 
 
+def test_the_papers_scale_without_a_gpu_gets_its_cost(monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    (found,) = doctor.cost_without_gpu(load_scale("paper"))
+    assert found.state == doctor.NOTE
+    assert "3,700 GPU-hours" in found.found
+    assert not list(doctor.cost_without_gpu(load_scale("quick")))
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    assert not list(doctor.cost_without_gpu(load_scale("paper")))
+
+
 def test_data(shapes, tmp_path):
     (found,) = doctor.data_folder(None, Path(shapes["root"]))
     assert str(found).endswith("8 images to train, 4 images to val")
     (found,) = doctor.data_folder(None, tmp_path / "none")
     assert found.state == doctor.BROKEN
     assert "no such folder" in str(found)
+    assert f"data coco --to {tmp_path / 'none'}" in str(found)
     (found,) = doctor.data_folder(load_scale("smoke"), None)
     assert "generated" in str(found)
 

@@ -195,3 +195,11 @@ def test_more_gpus_a_training_than_there_are(tmp_path):
     done = CliRunner().invoke(main, ["estimate", "--gpus", "4", "--gpus-of-training", "8"])
     assert done.exit_code == 1
     assert "error: --gpus-of-training 8: more than --gpus 4; expected at most 4" in done.output
+
+
+def test_a_small_scale_is_not_planned_by_the_costs_of_the_papers_network():
+    done = CliRunner().invoke(main, ["estimate", "--scale", "smoke"])
+    assert done.exit_code == 1
+    (line,) = done.stderr.splitlines()
+    assert "--scale smoke: costs.yaml" in line
+    assert "--probe" in line

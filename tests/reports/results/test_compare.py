@@ -43,7 +43,9 @@ def test_second_minus_first_with_its_interval(smoke: ResultFolder, other: Result
     assert second.difference is None
     text = to_text(rows, "a|b", "c")
     assert r"a\|b" in text
-    assert "not run" in text
+    assert "Only in c: mine (L_e = 1)." in text.splitlines()
+    assert "Only in a|b" not in text
+    assert [line for line in text.splitlines() if line.startswith("| mine")] == []
     assert "+0.8 to +3.2" in text
 
 
