@@ -131,7 +131,8 @@ def confusions(found: Sequence[Wrong]) -> Panels:
         "Confusions",
         f"Detections of a score from {CONFUSION_SCORE} at IoU 0.5: down, the class of the object; across, the "
         f"class of the detection; the last of each is {NOTHING}: objects that were not found, and detections of "
-        "no object. Each row is drawn as shares of its sum, the darker, the more; of boxes, where there are any.",
+        "no object. Each row is drawn as shares of its sum, the darker, the more. Masks are drawn only of "
+        "results without boxes.",
         frame,
         [(_title(*wrong.evaluation), pd.DataFrame(summed[wrong])) for wrong in shown],
         _draw_confusion(names if named else ()),
