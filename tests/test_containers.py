@@ -46,7 +46,7 @@ def profile(**settings: object) -> dict:
 def test_gpu_jobs_run_in_the_container_of_the_slurm_profile(container):
     resources = profile(container=f'"{container}"')
     for rule, start in {"train": "2 4 4 4", "predict": "1 1 4 1", "measure": "1 1 4 1"}.items():
-        words = ["bash", "workflow/scripts/on_slurm.sh", *start.split()]
+        words = ["bash", "on_slurm.sh", *start.split()]
         words += ["apptainer", "exec", "--nv", container] if container else []
         assert resources[rule]["launch"] == repr(" ".join(words)), rule
     assert "apptainer" not in resources["score"]["launch"]
