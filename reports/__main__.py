@@ -1,4 +1,4 @@
-"""The command line: python -m reports register|html|tables|figure2|claims|compare|keep|pictures."""
+"""The command line: python -m reports register|html|tables|figure2|claims|compare|keep|pictures|tensorboard."""
 
 import functools
 import io
@@ -18,7 +18,10 @@ from .tables.spec import DEFAULT_TABLES
 
 # The heavy imports are inside the commands, so that --help answers at once.
 
-COMMANDS = ("register", "html", "tables", "figure2", "claims", "compare", "keep", "pictures")
+COMMANDS = (
+    *("register", "html", "tables", "figure2", "claims", "compare", "keep", "pictures"),
+    "tensorboard",
+)
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 _results = click.option(
     "--results", type=_FOLDER, required=True, help="Results folder of a run: results/<name>."
@@ -306,6 +309,25 @@ def pictures_command(tables: Path, table: str, results: Path, out: Path) -> list
     from .page.pictures import write_pictures
 
     return write_pictures(tables, table, results, out)
+
+
+@cli.command(
+    "tensorboard",
+    epilog="\b\nExample:\n  python -m reports tensorboard results/mini --out /tmp/events",
+)
+@click.argument("run", type=_FOLDER)
+@click.option("--out", type=_FOLDER, help="Folder to write to. Default: RUN/tensorboard.")
+@_one_line_errors
+def tensorboard_command(run: Path, out: Path | None) -> list[Path]:
+    """Write the logs of all trainings for TensorBoard.
+
+    Losses and learning rates are by step, APs by epoch. Needs `pip install tensorboard`. Show them with
+    `tensorboard --logdir OUT`.
+    """
+    from .results.load import load_results
+    from .results.tensorboard import write_events
+
+    return write_events(load_results(run), out or run / "tensorboard")
 
 
 if __name__ == "__main__":

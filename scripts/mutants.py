@@ -167,6 +167,7 @@ def caught_by(mutant: Mutant, copy: Path) -> str | None:
             env={**os.environ, "PYTHONPATH": str(copy), "OMP_NUM_THREADS": "1"},
             capture_output=True,
             text=True,
+            encoding="utf-8",
             check=False,
         )
     finally:

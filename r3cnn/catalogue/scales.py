@@ -41,6 +41,7 @@ class Scale:
     validate: dict[str, int] | None = None  # after every so many epochs; None: never
     measure: dict[str, bool] | None = None  # None: alone
     pretrained: Pretrained | None = None  # None: a small network begins from scratch
+    train_images: int | None = None  # the first so many of those with an object; None: all
 
     @property
     def measured_alone(self) -> bool:
@@ -60,10 +61,12 @@ class Scale:
         """What a training with `schedule` takes from this scale, its data and seed aside."""
         validate = {"validate": self.validate} if self.validate else {}
         pretrained = {"pretrained": self.pretrained.sha256} if self.pretrained else {}
+        first = {"train_images": self.train_images} if self.train_images else {}
         settings: dict[str, object] = ordered(
             {
                 **validate,
                 **pretrained,
+                **first,
                 "images": list(self.images),
                 "batch": self.batch,
                 "per_pass": self.per_pass,
@@ -74,6 +77,10 @@ class Scale:
             }
         )
         return settings
+
+    def images_of_epoch(self, trained: int) -> int:
+        """Images of an epoch, of `trained` images of the data that have an object."""
+        return min(trained, self.train_images or trained)
 
 
 def load_scale(name: Path | str) -> Scale:

@@ -9,6 +9,7 @@ from ..core.layout import EXPERIMENTS, PACKAGE, project_file
 from ..core.schema import read_checked, shown
 from .chains import config_chain
 from .names import names_in, ordered, unknown_name
+from .zoo import zoo_model
 
 PAPER = EXPERIMENTS / "paper.yaml"
 MODELS = EXPERIMENTS / "models"
@@ -19,7 +20,10 @@ CATALOGUE_SCHEMA = PACKAGE / "catalogue" / "schemas" / "catalogue.schema.yaml"
 
 @dataclasses.dataclass(frozen=True)
 class Weights:
-    """A checkpoint that takes the place of training: a file's path or an address, and its SHA-256."""
+    """A checkpoint that takes the place of training: a file's path or an address, and its SHA-256.
+
+    Of the model zoo's the first eight digits are known.
+    """
 
     source: str
     sha256: str
@@ -42,6 +46,11 @@ class Training:
     code: Path | None = None  # registers the user's own heads
     trained_as: str = ""  # the training whose weights this one evaluates in another way
     rate: float = 1.0  # a multiple of the scale's learning rate, from a sweep
+
+    @property
+    def trains(self) -> bool:
+        """Whether it is trained here: neither given weights nor those of another training."""
+        return not (self.weights or self.trained_as)
 
     @property
     def loops(self) -> int:
@@ -82,6 +91,11 @@ class Catalogue:
     evaluations: dict[str, tuple[int, ...]]
     tables: Path | None
     stated_in: dict[str, Path]
+
+    @property
+    def trains(self) -> bool:
+        """Whether any training is done here, so that training images are needed."""
+        return any(training.trains for training in self.trainings.values())
 
 
 def load_catalogue(path: Path | str | None = None) -> Catalogue:
@@ -204,6 +218,12 @@ def _require_trained(trainings: dict[str, Training]) -> None:
 def _weights(file: Path, key: str, entry: dict[str, Any] | None) -> Weights | None:
     if entry is None:
         return None
+    if "zoo" in entry:
+        try:
+            model = zoo_model(entry["zoo"])
+        except UserError as error:
+            raise UserError(f"{shown(file)}: {key}.weights.zoo: {error}") from None
+        return Weights(model.address, model.sha256)
     if "address" in entry:
         return Weights(entry["address"], entry["sha256"])
     return Weights(str(_beside(file, f"{key}.weights.file", entry["file"])), entry["sha256"])

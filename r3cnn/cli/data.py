@@ -9,6 +9,9 @@ from ..core.errors import UserError
 from .common import FILE, InOrder
 
 log = logging.getLogger(__name__)
+VAL_ONLY = click.option(
+    "--val-only", is_flag=True, help="Only the validation images, if nothing is trained."
+)
 
 
 @click.group(cls=InOrder)
@@ -20,8 +23,9 @@ def data() -> None:
 @click.option("--to", "folder", required=True, type=FILE, help="Folder to create.")
 @click.option("--mirror", help="URL or folder with COCO's zip files. Default: COCO's own site.")
 @click.option("--keep", is_flag=True, help="Keep the downloaded zip files.")
-def coco(folder: Path, mirror: str | None, keep: bool) -> None:
-    """Download, check and unpack COCO 2017 (20 GB).
+@VAL_ONLY
+def coco(folder: Path, mirror: str | None, keep: bool, val_only: bool) -> None:
+    """Download, check and unpack COCO 2017 (20 GB; 1 GB with --val-only).
 
     Existing files are reused, and an interrupted download resumes.
 
@@ -29,13 +33,13 @@ def coco(folder: Path, mirror: str | None, keep: bool) -> None:
     Example:
       python -m r3cnn data coco --to data/coco
     """
+    from ..data import SPLITS
     from ..data.coco import OFFICIAL, fetch
 
-    found = fetch(folder, mirror or OFFICIAL, keep)
+    found = fetch(folder, mirror or OFFICIAL, keep, ("val",) if val_only else SPLITS)
     counts = {name: split["image_count"] for name, split in found["splits"].items()}
-    click.echo(
-        f"{folder}: COCO 2017, {counts['train']} training and {counts['val']} validation images"
-    )
+    train = f"{counts['train']} training and " if "train" in counts else "no training and "
+    click.echo(f"{folder}: COCO 2017, {train}{counts['val']} validation images")
 
 
 @data.command()
@@ -98,7 +102,8 @@ def shapes(scale: str, out: Path) -> None:
 @click.option(
     "--out", required=True, type=FILE, help="JSON file to write: classes, counts, checksums."
 )
-def check(folder: Path, out: Path) -> None:
+@VAL_ONLY
+def check(folder: Path, out: Path, val_only: bool) -> None:
     """Check a data folder and summarise its content.
 
     \b
@@ -106,6 +111,7 @@ def check(folder: Path, out: Path) -> None:
       python -m r3cnn data check --data data/coco --out data.json
     """
     from ..core.files import write_json
+    from ..data import SPLITS
     from ..data.check import check as check_folder
 
-    write_json(out, check_folder(folder))
+    write_json(out, check_folder(folder, ("val",) if val_only else SPLITS))

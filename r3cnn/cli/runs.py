@@ -49,6 +49,7 @@ def status(scale: str, catalogue: Path | None, results: Path | None) -> None:
     "--watts", type=click.FloatRange(min=0), help="Watts per GPU, including its share of the host."
 )
 @click.option("--measurements", type=FILE, help="Measured costs. Default: experiments/costs.yaml.")
+@click.option("--pilot", type=FILE, help="Results of a pilot. Default: results/<scale>-pilot.")
 @click.option("--probe", is_flag=True, help="First measure the costs on this machine.")
 @click.option(
     "--passes",
@@ -72,6 +73,7 @@ def estimate(
     price: float | None,
     watts: float | None,
     measurements: Path | None,
+    pilot: Path | None,
     probe: bool,
     passes: int,
     data: Path | None,
@@ -108,13 +110,48 @@ def estimate(
 
         file = out or Path(f"costs.{settings.name}.yaml")
         run(trainings.trainings.values(), settings, file, passes, data)
-    costs = module.recorded(file, trainings.trainings.values())
+    trained = [training for training in trainings.trainings.values() if training.trains]
+    if not trained:
+        click.echo("Nothing to train: the catalogue's weights are given.")
+        return
+    piloted = _piloted(pilot, settings.name, by_default=not (measurements or probe))
+    costs, sources = _costs(piloted, file, trained)
     device = next(iter(costs.values())).device
     plan = module.Plan(gpus, each, price, watts)
     sizes = _checkpoints(trainings, settings)
     folder = results or Path("results", settings.name)
     found = module.rows(trainings, settings, folder, costs, sizes, plan)
-    click.echo(module.render(found, settings, plan, device, module.sources_of(file)))
+    click.echo(module.render(found, settings, plan, device, sources))
+
+
+def _piloted(given: Path | None, scale: str, by_default: bool) -> list:
+    """The trainings of a pilot: of the folder given, else of the scale's own where there is one."""
+    from ..runs.pilot import SUFFIX, read_pilot
+
+    if given is not None or by_default:
+        found = read_pilot(given or Path("results", f"{scale}{SUFFIX}"))
+        if given is not None and not found:
+            raise UserError(
+                f"--pilot {given}: no finished training in it; run `snakemake trainings` with a pilot's "
+                "scale, such as --config scale=paper-pilot"
+            )
+        return found
+    return []
+
+
+def _costs(piloted: list, file: Path, trainings: list) -> tuple[dict, list[str]]:
+    """The cost of each training, and where the numbers come from."""
+    from ..runs.estimate import recorded, sources_of
+    from ..runs.pilot import costs_by_pilot, render_pilot
+
+    ids = {training.id for training in trainings}
+    piloted = [one for one in piloted if one.training in ids]
+    if not piloted:
+        return recorded(file, trainings), sources_of(file)
+    costs = costs_by_pilot(piloted, file, trainings)
+    table = ["The pilot:", "", render_pilot(piloted)]
+    wholly = {one.training for one in piloted} >= costs.keys()
+    return costs, table if wholly else [*table, "", *sources_of(file)]
 
 
 def _checkpoints(catalogue, scale) -> dict[str, int]:
@@ -133,13 +170,14 @@ def _checkpoints(catalogue, scale) -> dict[str, int]:
 @click.option(
     "--data", "folder", type=FILE, help="Data folder to check. Default: the folder of the scale."
 )
+@click.option("--gpu", is_flag=True, help="Require a GPU and compute on it.")
 @click.option(
     "--repair",
     "repairing",
     is_flag=True,
     help="First write the .pth file that provides mmcv's operators.",
 )
-def doctor(scale: str | None, folder: Path | None, repairing: bool) -> None:
+def doctor(scale: str | None, folder: Path | None, gpu: bool, repairing: bool) -> None:
     """Check the installation and the machine, and suggest fixes.
 
     \b
@@ -152,7 +190,7 @@ def doctor(scale: str | None, folder: Path | None, repairing: bool) -> None:
 
     if repairing:
         click.echo(f"wrote  {repair()}")
-    findings = list(examine(scale, folder))
+    findings = list(examine(scale, folder, gpu))
     for finding in findings:
         click.echo(finding)
     if any(finding.state == BROKEN for finding in findings):

@@ -141,7 +141,9 @@ def reuse(config: Path, trained: Path, out: Path) -> None:
 @click.command()
 @click.option("--config", required=True, type=FILE, help="Resolved config of the model.")
 @click.option("--source", required=True, help="Checkpoint: a file or a URL.")
-@click.option("--sha256", required=True, help="SHA-256 of the checkpoint, as published.")
+@click.option(
+    "--sha256", required=True, help="SHA-256 of the checkpoint, or at least its first 8 digits."
+)
 @click.option("--out", required=True, type=FILE, help="Folder of the results.")
 def weights(config: Path, source: str, sha256: str, out: Path) -> None:
     """Use an external checkpoint instead of training.

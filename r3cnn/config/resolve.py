@@ -250,6 +250,8 @@ def _set_data(cfg: Config, scale: Scale, data: dict | None, where: str) -> None:
         place = f"{where}: {name}.dataset.pipeline"
         pipeline.fit(loader.dataset.pipeline, full, scale.images, place)
     cfg.train_dataloader.batch_size = scale.per_pass
+    if scale.train_images:
+        cfg.train_dataloader.dataset.indices = scale.train_images  # mmengine's: the first so many
     for name in ("val_evaluator", "test_evaluator"):
         for one in cfg[name] if isinstance(cfg[name], list) else [cfg[name]]:
             one.ann_file = str(annotation_file(root, "val"))

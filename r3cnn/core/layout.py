@@ -13,7 +13,8 @@ PACKAGE = Path(__file__).resolve().parents[1]
 def _checkout() -> Path | None:
     """The checkout that this package is imported from; None for an installed wheel."""
     root = PACKAGE.parent
-    return root if (root / "Snakefile").is_file() and (root / "experiments").is_dir() else None
+    is_one = (root / "workflow" / "Snakefile").is_file() and (root / "experiments").is_dir()
+    return root if is_one else None
 
 
 CHECKOUT = _checkout()
@@ -133,6 +134,11 @@ class RunFolder:
         return self.path / "settings.json"
 
     @property
+    def doctor(self) -> Path:
+        """What the doctor said of a GPU node before the first training on Slurm."""
+        return self.path / "doctor.txt"
+
+    @property
     def report(self) -> Path:
         """The folder of the report."""
         return self.path / "report"
@@ -216,7 +222,12 @@ def configs_of(state: Path) -> list[StateFolder]:
 # Charts of the report that are drawn of every run: <name>.svg and <name>.csv.
 AP_OVER_IOU, GAIN_OVER_IOU = "ap_over_iou", "ap_gain_over_iou"
 ERRORS_OVER_LOOPS, AP_OVER_COST = "errors_over_loops", "ap_over_cost"
-REPORT_CHARTS = (AP_OVER_IOU, GAIN_OVER_IOU, ERRORS_OVER_LOOPS, AP_OVER_COST)
+AP_BY_CLASS, PRECISION_OVER_RECALL = "ap_by_class", "precision_over_recall"
+CONFUSION, CALIBRATION = "confusion", "calibration"
+REPORT_CHARTS = (
+    AP_OVER_IOU, GAIN_OVER_IOU, ERRORS_OVER_LOOPS, AP_OVER_COST,
+    AP_BY_CLASS, PRECISION_OVER_RECALL, CONFUSION, CALIBRATION,
+)  # fmt: skip
 
 # The names of result files within a results folder, as commands are told them.
 NAMES = RunFolder(Path())

@@ -214,6 +214,22 @@ class Errors(TypedDict):
     segm: KindErrors | None
 
 
+class Latency(TypedDict):
+    """Seconds of an image: the mean, and what half and 95 % of the images stay within."""
+
+    mean: float
+    p50: float
+    p95: float
+
+
+class Speed(TypedDict, total=False):
+    """How fast one L_e is, image by image; version 0.1 wrote no latency."""
+
+    images_per_second: float
+    images: int
+    latency_seconds: Latency
+
+
 class Measurement(Provenance, total=False):
     """measurements/<id>.json."""
 
@@ -222,7 +238,7 @@ class Measurement(Provenance, total=False):
     checkpoint: dict[str, int]
     multiply_adds: dict[str, dict[str, Any]]  # by L_e: total, and by module
     memory: dict[str, Any]
-    speed: dict[str, dict[str, Any]]
+    speed: dict[str, Speed]  # by L_e
     alone: bool
     scale: str
     data: DataFacts | None

@@ -1,6 +1,7 @@
 """The check of a data folder before anything is trained on it."""
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -15,44 +16,47 @@ from .synthetic.shapes import PARAMETERS
 logger = logging.getLogger(__name__)
 
 
-def check(folder: Path) -> dict:
+def check(folder: Path, wanted: Sequence[str] = SPLITS) -> dict:
     """Check a data folder in COCO 2017's layout and return the content of data.json.
 
     Counts of `train` are those of mmdet's data set, which leaves out more than a file says; those of `val`
     are the metric's. What is left out is said, and stands in `warnings`. image_bytes are those of the
     images listed. Raises UserError for the first fault found. Of images the headers of
-    some hundred are read.
+    some hundred are read. wanted: the splits to look at, `val` alone where nothing is trained.
     """
     folder = Path(folder)
-    _require_layout(folder)
+    _require_layout(folder, wanted)
     categories, splits = {}, {}
-    for split in SPLITS:
+    for split in wanted:
         categories[split], splits[split] = _check_split(folder, split)
-    _require_same_categories(folder, categories["train"], categories["val"])
+    if len(categories) > 1:
+        _require_same_categories(folder, categories["train"], categories["val"])
+    first = categories[wanted[0]]
     marker = folder / PARAMETERS
     return {
         "root": str(folder),
         "generated": read_json(marker)[0] if marker.exists() else None,
-        "classes": list(categories["train"].values()),
-        "category_ids": list(categories["train"]),
+        "classes": list(first.values()),
+        "category_ids": list(first),
         "splits": splits,
     }
 
 
-def _require_layout(folder: Path) -> None:
+def _require_layout(folder: Path, wanted: Sequence[str]) -> None:
     if not folder.is_dir():
+        images = " and ".join(f"{image_folder(folder, split).name}/" for split in wanted)
         raise UserError(
-            f"{folder}: no such folder, expected one with annotations/, train2017/ and val2017/; "
-            f"give the right path, download COCO with `python -m r3cnn data coco --to {folder}`, or generate "
-            "images with `python -m r3cnn data shapes`"
+            f"{folder}: no such folder, expected one with annotations/, {images}; give the right path, download "
+            f"COCO with `python -m r3cnn data coco --to {folder}`, or generate images with `python -m r3cnn "
+            "data shapes`"
         )
-    for split in SPLITS:
+    for split in wanted:
         if not annotation_file(folder, split).is_file():
             raise UserError(
                 f"{annotation_file(folder, split)}: no such file, expected COCO 2017's layout "
                 f"under {folder}; {FETCH}"
             )
-    for split in SPLITS:
+    for split in wanted:
         if not image_folder(folder, split).is_dir():
             raise UserError(
                 f"{image_folder(folder, split)}: no such folder, expected the images of {split}; "

@@ -3,6 +3,7 @@
 import logging
 import shutil
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,22 +62,26 @@ ARCHIVES = (
 )
 
 
-def fetch(folder: Path, mirror: str = OFFICIAL, keep: bool = False) -> dict:
+def fetch(
+    folder: Path, mirror: str = OFFICIAL, keep: bool = False, splits: Sequence[str] = SPLITS
+) -> dict:
     """Make `folder` COCO 2017 and return what its check says; parts that are there are used as they are.
 
     mirror: an address or a folder that holds zips/ and annotations/, or the three zips themselves.
-    keep: leave the zips that were fetched. Raises UserError.
+    keep: leave the zips that were fetched; splits: what is wanted, `val` alone where nothing is to be trained.
+    Raises UserError.
     """
-    missing = [archive for archive in ARCHIVES if not _is_there(folder, archive)]
+    wanted = [archive for archive in ARCHIVES if _members(archive, splits)]
+    missing = [archive for archive in wanted if not _is_there(folder, archive, splits)]
     _require_space(folder, _space_for(folder, missing, mirror, keep))
     for archive in missing:
         source, own = _zip_of(folder, archive, mirror)
-        _unpack(folder, archive, source)
+        _unpack(folder, archive, source, splits)
         if own and not keep:
             source.unlink()
     if not missing:
         log.info("%s: nothing to download, checking the existing files", folder)
-    return check(folder)
+    return check(folder, splits)
 
 
 def fetch_backbone(path: Path, source: str | None = None) -> Path:
@@ -98,10 +103,21 @@ def fetch_backbone(path: Path, source: str | None = None) -> Path:
     return path
 
 
-def _is_there(folder: Path, archive: Archive) -> bool:
+def _of_annotations(archive: Archive) -> bool:
+    return archive.members.startswith("annotations/")
+
+
+def _members(archive: Archive, splits: Sequence[str]) -> tuple[str, ...]:
+    """What the names of an archive's members begin with that belong to the splits; none where it has none."""
+    if _of_annotations(archive):
+        return tuple(f"{archive.members}{split}" for split in splits)
+    return tuple(archive.members for split in splits if archive.members.startswith(split))
+
+
+def _is_there(folder: Path, archive: Archive, splits: Sequence[str]) -> bool:
     """Whether a part is unpacked already: folders appear whole, so a name is enough."""
-    if archive.members.startswith("annotations/"):
-        return all(annotation_file(folder, split).is_file() for split in SPLITS)
+    if _of_annotations(archive):
+        return all(annotation_file(folder, split).is_file() for split in splits)
     return (folder / archive.members).is_dir()
 
 
@@ -150,17 +166,18 @@ def _zip_of(folder: Path, archive: Archive, mirror: str) -> tuple[Path, bool]:
     )
 
 
-def _unpack(folder: Path, archive: Archive, source: Path) -> None:
+def _unpack(folder: Path, archive: Archive, source: Path, splits: Sequence[str]) -> None:
     """Unpack beside, then move: a folder of images is whole or not there."""
     partial = folder / f".{archive.name}.unpacked"
     shutil.rmtree(partial, ignore_errors=True)
     log.info("%s: unpacking", source)
     try:
         with writing(partial, NO_ACCESS | NO_SPACE), zipfile.ZipFile(source) as file:
-            members = [name for name in file.namelist() if name.startswith(archive.members)]
+            beginnings = _members(archive, splits)
+            members = [name for name in file.namelist() if name.startswith(beginnings)]
             file.extractall(partial, members)  # which compares the checksum of each
-        if archive.members.startswith("annotations/"):
-            for split in SPLITS:
+        if _of_annotations(archive):
+            for split in splits:
                 target = annotation_file(folder, split)
                 target.parent.mkdir(exist_ok=True)
                 annotation_file(partial, split).replace(target)

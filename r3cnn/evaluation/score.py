@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from ..core.errors import UserError
 from ..core.files import sha256_of, write_json
 from ..core.layout import errors_of, resamples_of
-from ..core.records import CONFUSION_SCORE, KINDS, SCORED
+from ..core.records import CONFUSION_SCORE, KINDS, SCORED, KindErrors
 from ..core.source_hash import source_hash
 from ..data.annotations import read as read_annotations
 from ..data.content import require_sound
@@ -39,35 +39,43 @@ def score(
     tool's results in COCO's format (.json); `more`: further files of those.
     """
     tables, facts, content, checksum = _read(predictions, loops, annotations, more)
-    images = len(content["images"])
-    weights, resampled = draw(images), {}
+    images, scale = len(content["images"]), facts.get("scale")
     identity = {"training": facts["training"], "loops": loops, "seed": facts["seed"]}
-    result = dict(identity)
-    wrong = {**identity, "classes": class_names(content), "confusion_score": CONFUSION_SCORE}
-    for kind in KINDS:
-        if tables[kind] is None:
-            result[kind], wrong[kind] = dict.fromkeys(SCORED[kind]), None
-            continue
-        run = hotcoco_run(content, tables[kind], kind)
-        wrong[kind] = what_went_wrong(run, content, tables[kind], kind)
-        matched = matches(content, tables[kind], kind)
-        result[kind] = _checked(run, matched, content, tables[kind], kind, facts.get("scale"))
-        spread = resampled_metrics(matched, weights)
-        resampled |= {f"{kind}.{name}": values for name, values in spread.items()}
-    result["images"] = images
-    result["provenance"] = {
+    found, wrong, resampled = _by_kind(tables, content, scale)
+    provenance = {
         **facts,
-        **_checked_images(images, facts.get("scale")),
+        **_checked_images(images, scale),
         "annotations_sha256": checksum,
         "scoring_sha256": source_hash("scoring"),
     }
     of_data = {"annotations_sha256": checksum, "source_sha256": facts["source_sha256"]}
     write_resamples(resamples_of(out), resampled, identity | of_data, images)
-    write_json(errors_of(out), wrong, indent=None)
-    write_json(out, result)
+    about = {"classes": class_names(content), "confusion_score": CONFUSION_SCORE}
+    write_json(errors_of(out), identity | about | wrong, indent=None)
+    write_json(out, identity | found | {"images": images, "provenance": provenance})
     log.info("%s, L_e = %d: box AP %s, mask AP %s", facts["training"], loops, *(
-        result[kind]["AP"] for kind in KINDS
+        found[kind]["AP"] for kind in KINDS
     ))  # fmt: skip
+
+
+def _by_kind(
+    tables: dict[str, pa.Table | None], content: dict, scale: str | None
+) -> tuple[dict[str, dict], dict[str, KindErrors | None], dict[str, np.ndarray]]:
+    """Metrics and errors of boxes and of masks, and all metrics on resampled images by <kind>.<metric>."""
+    weights = draw(len(content["images"]))
+    found, wrong, resampled = {}, {}, {}
+    for kind in KINDS:
+        table = tables[kind]
+        if table is None:
+            found[kind], wrong[kind] = dict.fromkeys(SCORED[kind]), None
+            continue
+        run = hotcoco_run(content, table, kind)
+        wrong[kind] = what_went_wrong(run, content, table, kind)
+        matched = matches(content, table, kind)
+        found[kind] = _checked(run, matched, content, table, kind, scale)
+        spread = resampled_metrics(matched, weights)
+        resampled |= {f"{kind}.{name}": values for name, values in spread.items()}
+    return found, wrong, resampled
 
 
 def sample(content: dict, table: pa.Table) -> tuple[dict, pa.Table]:

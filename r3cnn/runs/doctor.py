@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ..core.errors import UserError
 from ..core.layout import project_file
 from .finding import BROKEN, NOTE, OK, Finding
-from .gpu import device
+from .gpu import computes, device
 from .operators import WITHOUT_COMPILED, operators
 
 if TYPE_CHECKING:  # a half-filled environment must be able to import this file
@@ -36,8 +36,13 @@ BYTES_A_PIXEL = 3.5  # a generated image, and some for its annotations
 IMAGES_OF_COCO = (118_287, 5_000)
 
 
-def examine(scale: str | None = None, data: Path | None = None) -> Iterator[Finding]:
-    """All findings. scale: the name or file of what is to be run; data: a folder in COCO's layout."""
+def examine(
+    scale: str | None = None, data: Path | None = None, gpu: bool = False
+) -> Iterator[Finding]:
+    """All findings. scale: the name or file of what is to be run; data: a folder in COCO's layout.
+
+    gpu: there must be one that computes.
+    """
     yield from versions()
     found = list(imports())
     yield from found
@@ -47,6 +52,8 @@ def examine(scale: str | None = None, data: Path | None = None) -> Iterator[Find
 
     settings = load_scale(scale) if scale else None
     yield from device()
+    if gpu:
+        yield from computes()
     yield from operators()
     if settings:
         yield from cost_without_gpu(settings)

@@ -114,7 +114,7 @@ def rows(
     images = images_of(scale, results)
     batch = images_a_step(scale.batch, scale.per_pass, plan.gpus_of_training)
     for id_, training in catalogue.trainings.items():
-        if training.weights or training.trained_as:
+        if not training.trains:
             continue
         steps = steps_of_epoch(images, batch) * scale.schedule(training.schedule)["epochs"]
         hours = steps * batch * costs[id_].gpu_seconds / 3600
@@ -144,12 +144,13 @@ def images_of(scale: Scale, results: Path) -> int:
     checked = RunFolder(results).data
     if checked.is_file():
         try:
-            return trained_images(read_json(checked)["splits"]["train"])
+            return scale.images_of_epoch(trained_images(read_json(checked)["splits"]["train"]))
         except (AttributeError, KeyError, TypeError) as error:
             raise UserError(
                 f"{checked}: splits.train: found no counts of images; make it with `python -m r3cnn data check`"
             ) from error
-    return scale.data["shapes"]["train"] if "shapes" in scale.data else COCO_IMAGES
+    shapes = scale.data.get("shapes")
+    return scale.images_of_epoch(shapes["train"] if shapes else COCO_IMAGES)
 
 
 def wall_hours(left: Iterable[Row], plan: Plan) -> float:

@@ -6,8 +6,12 @@ import subprocess
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .finding import BROKEN, NOTE, OK, Finding
+
+if TYPE_CHECKING:
+    import torch
 
 GIB = 2**30
 DRIVER_FILE = Path("/proc/driver/nvidia/version")
@@ -45,6 +49,44 @@ def device() -> Iterator[Finding]:
     yield Finding(OK, "device", f"the CPU, {len(os.sched_getaffinity(0))} cores; no GPU is used")
     if DRIVER_FILE.is_file():
         yield _unseen()
+
+
+def computes() -> Iterator[Finding]:
+    """Whether there is a GPU, and each one gives a convolution's gradient as the CPU does."""
+    import torch
+
+    if not torch.cuda.is_available():
+        yield Finding(BROKEN, "GPU", f"torch {torch.__version__} sees none", SEEN_BY_THE_DRIVER)
+        return
+    for number in range(torch.cuda.device_count()):
+        yield _computed(number)
+
+
+def _computed(number: int) -> Finding:
+    import torch
+
+    what = f"GPU {number} computes"
+    remedy = "see `nvidia-smi` on that node; leave the node out with `--exclude=NODE` and tell who runs it"
+    try:
+        found, expected = _gradient(f"cuda:{number}"), _gradient("cpu")
+    except RuntimeError as error:
+        return Finding(BROKEN, what, str(error).splitlines()[0], remedy)
+    # TF32 has ten bits
+    if torch.allclose(found, expected, rtol=1e-2, atol=1e-2 * float(expected.abs().max())):
+        return Finding(OK, what, "a convolution and its gradient, as on the CPU")
+    worst = float((found - expected).abs().max() / expected.abs().max())
+    return Finding(BROKEN, what, f"a gradient that is off by {worst:.1g} of its largest", remedy)
+
+
+def _gradient(device: str) -> "torch.Tensor":
+    """Of a small convolution's weights, on the host."""
+    import torch
+
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(2, 8, 16, 16, generator=generator).to(device)
+    weight = torch.randn(8, 8, 3, 3, generator=generator).to(device).requires_grad_()
+    torch.nn.functional.conv2d(x, weight).square().mean().backward()
+    return weight.grad.cpu()
 
 
 def supported(capability: tuple[int, int], architectures: Iterable[str]) -> bool:

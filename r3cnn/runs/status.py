@@ -175,7 +175,7 @@ def _steps_of_epoch(scale: Scale, results: Path, last: dict) -> int:
         train = json.loads(text)["splits"]["train"]
     except (OSError, ValueError, KeyError):
         return math.ceil(last["iteration"] / last["epoch"])
-    images = trained_images(train)
+    images = scale.images_of_epoch(trained_images(train))
     return steps_of_epoch(images, images_a_step(scale.batch, scale.per_pass, 1))
 
 

@@ -1,5 +1,6 @@
 """An external checkpoint instead of a training: checked, converted and recorded in the manifest."""
 
+import re
 import tempfile
 from pathlib import Path
 
@@ -14,16 +15,24 @@ from ..data.download import Wanted, download, require_right
 from ..weights import checkpoint, device, foreign
 from ..weights.building import build_detector
 from ..weights.convert import convert
+from ..weights.older_names import with_present_names
 from ..weights.trained import classes_of
 from .iou_histogram import to_csv
+
+DIGITS = r"[0-9a-fA-F]{8,64}"
 
 
 def take(config: Path, cfg: Config, source: str, sha256: str, out: Path) -> None:
     """Write the results of a training that was done elsewhere: its weights, no histogram, no log, no validation.
 
-    source: a file or an address; naming its sha256 is trusting it, for reading a pickle runs its code.
+    source: a file or an address; naming its sha256, or the first eight digits or more, is trusting it, for
+    reading a pickle runs its code.
     Raises UserError where it is another file, or not of the config's network and classes, or not finite.
     """
+    if not re.fullmatch(DIGITS, sha256):
+        raise UserError(
+            f"--sha256 {sha256}: expected the checksum's 64 hexadecimal digits, or the first eight or more of them"
+        )
     start = provenance.now()
     with tempfile.TemporaryDirectory() as folder:
         file = Path(source)
@@ -35,9 +44,11 @@ def take(config: Path, cfg: Config, source: str, sha256: str, out: Path) -> None
         else:
             require_right(file, Wanted(source, None, sha256))
         plain = Path(folder) / "plain.pth"
-        convert(file, plain, trust=True, sha256=sha256)
+        digest = sha256_of(file)
+        convert(file, plain, trust=True, sha256=digest)
         content = checkpoint.load(plain)
     weights = foreign.without_statistics(source, content["state_dict"], cfg.model.data_preprocessor)
+    weights = with_present_names(source, weights)
     foreign.require_finite(source, weights)
     foreign.require_classes(source, content, lambda: classes_of(cfg))
     _require_fit(cfg, weights, source)
@@ -50,7 +61,7 @@ def take(config: Path, cfg: Config, source: str, sha256: str, out: Path) -> None
         **{key: cfg.r3cnn[key] for key in TRAINING_FACTS},
         "config_sha256": sha256_of(config),
         **device.record("training"),
-        "weights": {"source": source, "sha256": sha256},
+        "weights": {"source": source, "sha256": digest},
         "data": cfg.r3cnn.data,
         "iterations": 0,
         "attempts": [],

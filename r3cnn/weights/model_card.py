@@ -16,6 +16,7 @@ from ..core.errors import UserError
 from ..core.files import sha256_of
 from ..core.layout import TrainingFolder, resamples_of
 from ..core.progress import counted
+from .model_index import front_matter
 
 log = logging.getLogger(__name__)
 CHECKSUM = "{sha256 of the weights}"  # known after they are written
@@ -32,6 +33,7 @@ LIMITS = {
     "quick": SHAPES,
     "mini": SHAPES,
     "mini_trial": SHAPES,
+    "paper-pilot": "Trained for 1,000 steps to measure what a training costs. **Its APs mean nothing.**",
     "paper": "Trained as in the paper. One seed: another one may differ by some tenths of a point of AP.",
 }
 GENERATED = (
@@ -47,18 +49,24 @@ UNKNOWN_DATA = (
 
 
 def write(cfg: Config, classes: Sequence[str], checkpoint: Path, out: Path, parameters: int) -> str:
-    """The card of `checkpoint`, exported as `out`. Raises UserError where its manifest is missing or broken."""
+    """The card of `checkpoint`, exported as `out`, with the Hub's metadata on top.
+
+    Raises UserError where its manifest is missing or broken.
+    """
     manifest = _json(TrainingFolder(checkpoint.parent).manifest)
+    scores = list(_scores(cfg, checkpoint))
     sections = (
         _what(cfg, classes, out, parameters),
         _use(out),
         _training(manifest, cfg),
-        _metrics(cfg, checkpoint),
+        _metrics(scores),
         _limits(cfg, manifest),
         _licences(classes),
         _origin(manifest, checkpoint),
     )
-    return "\n\n".join("\n".join(section) for section in sections) + "\n"
+    data, generated = manifest.get("data") or {}, _licence_of(classes) == GENERATED
+    metadata = front_matter(out.stem, data, generated, classes, [score for _, score, _ in scores])
+    return metadata + "\n\n".join("\n".join(section) for section in sections) + "\n"
 
 
 def _json(path: Path) -> dict:
@@ -165,9 +173,8 @@ def _training(manifest: dict, cfg: Config) -> list[str]:
     return lines + [f"| {name} | {value} |" for name, value in rows.items() if value is not None]
 
 
-def _metrics(cfg: Config, checkpoint: Path) -> list[str]:
+def _metrics(rows: Sequence[tuple[int, dict, pa.Table | None]]) -> list[str]:
     """COCO's metrics of every L_e that was scored with this very checkpoint, with 95 % intervals."""
-    rows = list(_scores(cfg, checkpoint))
     if not rows:
         return [
             "## Metrics",

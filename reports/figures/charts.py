@@ -22,6 +22,7 @@ from ..tables.spec import Spec
 from .figure2 import IOU_FROM, summed_bars
 from .histograms import evenness
 from .lines import LineChart
+from .panels import Panels
 
 HEAT_MAP, SCATTER = "heat_map", "scatter"
 APS = {"box_AP": ("bbox.AP", "Box AP"), "mask_AP": ("segm.AP", "Mask AP")}
@@ -89,7 +90,7 @@ def build_charts(spec: Spec, results: Results, setting: Setting) -> list[Chart]:
     return [_chart(name, entry, results, setting) for name, entry in spec.charts.items()]
 
 
-def write_charts(charts: Sequence[Chart | LineChart], out: Path) -> list[Path]:
+def write_charts(charts: Sequence[Chart | LineChart | Panels], out: Path) -> list[Path]:
     """Write each chart as SVG and its data as CSV. Raises: UserError."""
     files = []
     for chart in charts:

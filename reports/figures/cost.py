@@ -38,4 +38,5 @@ def ap_over_cost(results: Results, setting: Setting) -> LineChart:
         panel="kind",
         colour="training",
         dash="training",
+        ratios=True,
     )

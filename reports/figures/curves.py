@@ -1,20 +1,17 @@
 """Series for the page's interactive figures: IoU histograms by epoch, learning curves."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from r3cnn.core.errors import UserError
-from r3cnn.core.files import read_text
 from r3cnn.core.layout import RunFolder
 from r3cnn.core.records import ASSIGNMENTS
 
 from ..results.load import Results, load_histogram
+from ..results.logs import NOT_CURVES, json_lines
 
 POINTS = 200
-_NOT_CURVES = {"epoch", "iteration", "seconds", "memory_mib"}
 
 
 def histogram_series(results: Results) -> dict[str, Any]:
@@ -63,13 +60,13 @@ def learning_series(results: Results) -> dict[str, Any]:
 
 def _losses(path: Path) -> dict[str, Any] | None:
     """Every logged value by epoch, at most POINTS means."""
-    frame = _json_lines(path, ("epoch", "iteration"))
+    frame = json_lines(path, ("epoch", "iteration"))
     if frame is None:
         return None
     frame = frame.sort_values("iteration")
     epochs, iterations = frame["epoch"].max(), frame["iteration"].max()
     frame["x"] = frame["iteration"] * epochs / iterations
-    names = [name for name in frame.columns if name not in _NOT_CURVES]
+    names = [name for name in frame.columns if name not in NOT_CURVES]
     numbers = frame[names].apply(pd.to_numeric, errors="coerce")
     groups = pd.Series(range(len(frame)), index=frame.index) * POINTS // max(len(frame), POINTS)
     means = numbers.groupby(groups).mean()
@@ -80,7 +77,7 @@ def _losses(path: Path) -> dict[str, Any] | None:
 
 
 def _validation(path: Path) -> dict[str, Any]:
-    frame = _json_lines(path, ("epoch", "loops", "bbox_AP", "segm_AP"))
+    frame = json_lines(path, ("epoch", "loops", "bbox_AP", "segm_AP"))
     if frame is None:
         return {}
     return {
@@ -90,24 +87,6 @@ def _validation(path: Path) -> dict[str, Any]:
         }
         for loops, part in frame.sort_values("epoch").groupby("loops")
     }
-
-
-def _json_lines(path: Path, expected: tuple[str, ...]) -> pd.DataFrame | None:
-    """The objects of a JSON-lines file; None where there is no file or nothing in it."""
-    if not path.is_file():
-        return None
-    rows = []
-    for number, line in enumerate(read_text(path).splitlines(), 1):
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise UserError(
-                f"{path}: line {number}: not JSON ({error.msg}); delete the file and train again"
-            ) from error
-        if not isinstance(row, dict) or not all(name in row for name in expected):
-            raise UserError(f"{path}: line {number}: expected an object with {list(expected)}")
-        rows.append(row)
-    return pd.DataFrame(rows) if rows else None
 
 
 def _short(values: pd.Series) -> list[float | None]:

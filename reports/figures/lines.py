@@ -10,19 +10,26 @@ import pandas as pd
 from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 
 from .. import own_file
 from ..results.setting import Setting
+from .panels import SHADES
 
-COLUMNS, MOST_PANELS = 3, 30
-WIDTH, PANEL_HEIGHT, KEY_HEIGHT = 10.0, 2.6, 0.25  # inches; the page shows 100 pixels an inch
+COLUMNS, MOST_PANELS = 4, 30
+# inches; the page shows 100 pixels an inch
+WIDTH, LEFT, ABOVE, BETWEEN, KEY_HEIGHT = 10.0, 0.55, 0.3, 0.5, 0.22
+PANEL_HEIGHT, LOW_PANEL = 2.3, 1.3  # of up to two columns, and of more
 KEY_LETTERS = 110  # that fit beside one another in a key, with 8 for the line of each entry
 MOST_TICKS = 6
+TEXT = 8  # points
 # Okabe and Ito's colours: told apart with any colour vision.
+LIGHTEST = 0.5  # of the shades, 0 is white
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#777777")
-DASHES = ("-", "--")
+DASHES, MARKERS = ("-", "--", "-.", ":"), ("o", "s", "^", "D")
 _STYLE = own_file("style.mplstyle")
 
 
@@ -32,7 +39,8 @@ class LineChart:
 
     frame: the data, a line a point; low and high, where there are such columns, are 95 % intervals. x and y: the
     columns that are drawn, and their labels. panel, colour and dash: the columns whose values choose those of a
-    line. zero: whether a line at 0 matters; several: whether a panel needs two values of x at least.
+    line; whole numbers have shades of one colour. zero: whether a line at 0 matters; several: whether a panel
+    needs two values of x at least; ratios: whether x has a logarithmic scale.
     """
 
     name: str
@@ -47,6 +55,7 @@ class LineChart:
     dash: str
     zero: bool = False
     several: bool = False
+    ratios: bool = False
     ranks: str = ""
 
     @functools.cached_property
@@ -73,30 +82,62 @@ class LineChart:
     @property
     def size(self) -> tuple[int, int]:
         """Width and height in pixels."""
-        key = 1 + -(-len(self._key) // self._key_columns)
-        return int(WIDTH * 100), round((self._grid[0] * PANEL_HEIGHT + key * KEY_HEIGHT) * 100)
+        rows = self._grid[0]
+        inches = ABOVE + rows * self._panel_height + (rows - 1) * BETWEEN + self._below
+        return int(WIDTH * 100), round(100 * inches)
 
     def svg(self) -> bytes:
         """The drawing; the same data gives the same bytes."""
         buffer = io.BytesIO()
         with style.context(_STYLE, after_reset=True):
-            figure = Figure(figsize=tuple(side / 100 for side in self.size), layout="constrained")
+            figure = Figure(figsize=tuple(side / 100 for side in self.size))
             FigureCanvasAgg(figure)
-            grid = list(figure.subplots(*self._grid, squeeze=False, sharey=not self.zero).flat)
-            groups = list(self.drawn.groupby(self.panel, sort=False))
-            for ax, (title, frame) in zip(grid, groups, strict=False):
-                self._draw(ax, str(title), frame)
-            for ax in grid[len(groups) :]:
-                ax.set_axis_off()
-            if self._key:
-                figure.legend(
-                    [Line2D([], [], color=colour, linestyle=dash) for _, colour, dash in self._key],
-                    [label for label, _, _ in self._key],
-                    loc="outside lower left",
-                    ncols=self._key_columns,
-                )
+            self._fill(figure)
             figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
         return buffer.getvalue()
+
+    def _fill(self, figure: Figure) -> None:
+        """Draw the panels; the labels of the axes stand at the left and below only."""
+        width, height = figure.get_size_inches()
+        rows, columns = self._grid
+        between = 0.2 if self.zero else 0.06
+        grid = list(figure.subplots(rows, columns, squeeze=False, sharey=not self.zero).flat)
+        figure.subplots_adjust(
+            left=LEFT / width, right=0.99, top=1 - ABOVE / height, bottom=self._below / height,
+            wspace=between, hspace=BETWEEN / self._panel_height,
+        )  # fmt: skip
+        groups = list(self.drawn.groupby(self.panel, sort=False))
+        for place, (ax, (title, frame)) in enumerate(zip(grid, groups, strict=False)):
+            self._draw(ax, str(title), frame)
+            if place % columns == 0:
+                ax.set_ylabel(self.y[1], fontsize=TEXT)
+            if place + columns >= len(groups):
+                ax.set_xlabel(self.x[1], fontsize=TEXT)
+        for ax in grid[len(groups) :]:
+            ax.set_axis_off()
+        if self._key:
+            figure.legend(
+                [
+                    Line2D([], [], color=colour, linestyle=dash, marker=self._marker(dash), markersize=3)
+                    for _, colour, dash in self._key
+                ],
+                [label for label, _, _ in self._key],
+                loc="lower left", ncols=self._key_columns, fontsize=TEXT, borderpad=0,
+                bbox_to_anchor=(LEFT / width, 0.02 / height),
+            )  # fmt: skip
+
+    @property
+    def _panel_height(self) -> float:
+        return PANEL_HEIGHT if self._grid[1] < 3 else LOW_PANEL
+
+    @property
+    def _below(self) -> float:
+        """Inches for the labels of x and the key."""
+        return 0.5 + KEY_HEIGHT * -(-len(self._key) // self._key_columns)
+
+    @staticmethod
+    def _marker(dash: str) -> str:
+        return MARKERS[DASHES.index(dash)]
 
     @property
     def _grid(self) -> tuple[int, int]:
@@ -110,7 +151,11 @@ class LineChart:
         """The colour of each value, in all panels."""
         column = self.drawn[self.colour]
         numbers = pd.api.types.is_integer_dtype(column)
-        values = sorted(column.unique()) if numbers else column.unique()
+        if numbers:
+            ranked = sorted(column.unique())
+            shades = SHADES(np.linspace(LIGHTEST, 1, len(ranked)) if len(ranked) > 1 else [1.0])
+            return {value: to_hex(shade) for value, shade in zip(ranked, shades, strict=True)}
+        values = column.unique()
         return {value: COLOURS[i % len(COLOURS)] for i, value in enumerate(values)}
 
     @functools.cached_property
@@ -136,31 +181,41 @@ class LineChart:
         return max(1, min(len(self._key), KEY_LETTERS // (widest + 8)))
 
     def _draw(self, ax: Axes, title: str, frame: pd.DataFrame) -> None:
-        ax.set_title(title, loc="left", fontsize=9)
-        ax.set_xlabel(self.x[1])
-        ax.set_ylabel(self.y[1])
+        ax.set_title(title, loc="left", fontsize=TEXT)
+        ax.tick_params(labelsize=TEXT - 1)
         if self.zero:
             ax.axhline(0, color="#555555", linewidth=0.8)
         by = list(dict.fromkeys([self.colour, self.dash]))
+        faint = 0.15 if self.colour == self.dash else 0.15 / frame[self.colour].nunique()
         for _, line in frame.groupby(by, sort=False):
             line = line.sort_values(self.x[0])
             colour = self._colours[line[self.colour].iloc[0]]
             dash = self._dashes[line[self.dash].iloc[0]]
-            _draw_line(ax, line, self.x[0], self.y[0], colour, dash)
+            _draw_line(ax, line, self.x[0], self.y[0], (colour, dash, self._marker(dash)), faint)
         ticks = np.unique(frame[self.x[0]].to_numpy(float))
-        if np.all(ticks == ticks.round()) and len(ticks) <= MOST_TICKS:
+        if self.ratios:
+            ax.set_xscale("log")
+            ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            ax.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+            ax.xaxis.set_minor_locator(NullLocator())
+        elif np.all(ticks == ticks.round()) and len(ticks) <= MOST_TICKS:
             ax.set_xticks(ticks)
 
 
-def _draw_line(ax: Axes, line: pd.DataFrame, x: str, y: str, colour: str, dash: str) -> None:
-    """A line with its band; a single point with its bar."""
+def _draw_line(
+    ax: Axes, line: pd.DataFrame, x: str, y: str, look: tuple[str, str, str], faint: float
+) -> None:
+    """A line with its band, as opaque as `faint`; a single point with its bar. look: colour, dash, marker."""
+    colour, dash, marker = look
     places, values = line[x].to_numpy(float), line[y].to_numpy(float)
-    ax.plot(places, values, linestyle=dash, color=colour, marker="o", markersize=2.5, linewidth=1.2)
+    ax.plot(
+        places, values, linestyle=dash, color=colour, marker=marker, markersize=2.5, linewidth=1.2
+    )
     if "low" not in line or line["low"].isna().all():
         return
     low, high = (line[name].to_numpy(float) for name in ("low", "high"))
     if len(line) > 1:
-        ax.fill_between(places, low, high, color=colour, alpha=0.15, linewidth=0)
+        ax.fill_between(places, low, high, color=colour, alpha=faint, linewidth=0)
     else:
         ax.vlines(places, low, high, color=colour, linewidth=0.8)
 

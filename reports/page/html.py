@@ -16,11 +16,14 @@ from ..claims.judge import Judged, judge, rule_of, write_claims
 from ..claims.spec import Claims
 from ..figures.anatomy import errors_over_loops
 from ..figures.charts import Chart, build_charts, write_charts
+from ..figures.closer import closer_charts
 from ..figures.cost import ap_over_cost
 from ..figures.curves import histogram_series, learning_series
 from ..figures.figure2 import Figure2, figure2_data, write_figure2
 from ..figures.lines import LineChart
 from ..figures.over_iou import ap_over_iou, gain_over_iou
+from ..figures.panels import Panels
+from ..results.errors import load_errors
 from ..results.load import Results
 from ..results.provenance import OTHER_SOURCES, Trained, trained_models
 from ..results.setting import Setting, run_command, setting_of
@@ -63,11 +66,17 @@ class Report:
     series: dict[str, Any]
     charts: tuple[Chart, ...] = ()
     line_charts: tuple[LineChart, ...] = ()
+    closer: tuple[Panels, ...] = ()
 
     @property
     def shown_charts(self) -> tuple[Chart | LineChart, ...]:
         """The charts of the page: those of lines only where there are some."""
         return (*self.charts, *(one for one in self.line_charts if len(one.frame)))
+
+    @property
+    def shown_closer(self) -> tuple[Panels, ...]:
+        """The charts of errors that there are: none of a run that an earlier version scored."""
+        return tuple(one for one in self.closer if len(one.frame))
 
     @property
     def shown_tables(self) -> tuple[Table, ...]:
@@ -135,6 +144,7 @@ def build_report(
     """Everything computed, nothing written. Raises: UserError."""
     setting = setting_of(results)
     tables = build_tables(spec, results, setting, present)
+    wrong = load_errors(results)
     return Report(
         name=results.name,
         setting=setting,
@@ -154,9 +164,10 @@ def build_report(
         line_charts=(
             ap_over_iou(results, setting),
             gain_over_iou(spec, results, setting),
-            errors_over_loops(results, setting),
+            errors_over_loops(wrong, setting),
             ap_over_cost(results, setting),
         ),
+        closer=closer_charts(wrong),
     )
 
 
@@ -169,7 +180,7 @@ def write_report(report: Report, results: Results, out: Path) -> list[Path]:
     """Write the page and every file that it shows or links. Raises: UserError."""
     with together():
         files = write_tables(report.tables, out) + write_figure2(report.figure2, out)
-        files += write_charts([*report.charts, *report.line_charts], out)
+        files += write_charts([*report.charts, *report.line_charts, *report.closer], out)
         files.append(write_claims(list(report.claims), out))
         files.append(write_tidy(tidy(results, report.setting), out))
         files.append(write_if_changed(out / LIBRARY, _library()))

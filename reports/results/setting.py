@@ -8,16 +8,18 @@ from pathlib import Path
 
 from .load import Results
 
-_KNOWN_SCALES = ("smoke", "quick", "mini", "mini_trial", "paper")
+_KNOWN_SCALES = ("smoke", "quick", "mini", "mini_trial", "paper-pilot", "paper")
 KEPT = "measured"  # the folder beside the sources that `python -m reports keep` fills
 PROFILE = "workflow/profiles/local"
 CONFIG_KEYS = ("scale", "data", "catalogue", "backbone", "seeds", "results")
 OF_TRAININGS = ("trainings", "predictions", "scores", "measurements")  # <folder>/<id>...
 _COCO_VAL_IMAGES, _COCO_CLASSES = 5000, 80
-NO_MEANING = (
-    "The APs here mean nothing: at scale smoke the models are tiny and train for some dozens of "
-    "iterations on generated shapes. They show only that every step runs; no AP is judged."
-)
+NO_MEANING = {
+    "smoke": "The APs here mean nothing: at scale smoke the models are tiny and train for some dozens of "
+    "iterations on generated shapes. They show only that every step runs; no AP is judged.",
+    "paper-pilot": "The APs here mean nothing: a pilot trains for 1,000 steps, to measure what the whole costs. "
+    "No AP is judged.",
+}
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class Setting:
     """Scale, data and device in words.
 
     comparable: the APs may be judged against the paper's (scale `paper` on COCO 2017).
-    meaningless: some result is of scale `smoke`.
+    meaningless: some result is of scale `smoke` or of a pilot.
     warnings: what `data check` says of each split: above all, what of it is left out.
     """
 
@@ -40,16 +42,22 @@ class Setting:
     @property
     def meaning(self) -> str:
         """What the APs can be used for, in one sentence or two."""
+        return self.meaning_beside("the paper")
+
+    def meaning_beside(self, whose: str) -> str:
+        """The same where the published numbers are another's (`whose`)."""
         if self.meaningless:
-            return NO_MEANING
+            return next(
+                words for name, words in NO_MEANING.items() if name in self.scale.split(", ")
+            )
         if self.comparable:
             return (
-                "Differences from the paper are judged: within 0.3 AP is a match, within 0.6 "
+                f"Differences from {whose} are judged: within 0.3 AP is a match, within 0.6 "
                 "near, else different; parameters and sizes match where they are equal."
             )
         return (
             f"At scale {self.scale} on this data rows may be compared with one another, not with "
-            "the paper's numbers; no AP is judged."
+            f"{whose}'s numbers; no AP is judged."
         )
 
     @property
@@ -80,7 +88,7 @@ def setting_of(results: Results) -> Setting:
         else "; ".join(sorted(devices)) or "unknown",
         seeds=", ".join(map(str, sorted(seeds))) or "none",
         comparable=scales == {"paper"} and _is_coco(results),
-        meaningless="smoke" in scales,
+        meaningless=not scales.isdisjoint(NO_MEANING),
         warnings=tuple(_warnings(results)),
     )
 
@@ -168,7 +176,7 @@ def _data(results: Results) -> str:
     splits = data.get("splits") or {}
     counts = ", ".join(
         f"{(splits.get(split) or {}).get('image_count', '?')} {split} images"
-        for split in ("train", "val")
+        for split in splits or ("train", "val")
     )
     source = "generated shapes" if data.get("generated") else str(data.get("root", "unknown"))
     name = "COCO 2017" if _is_coco(results) else source

@@ -11,7 +11,7 @@ from ..results.load import Results
 from ..results.provenance import OTHER_SOURCES, UNKNOWN, given_weights, row_sources
 from ..results.setting import Setting, measured_on, run_command
 from .numbers import Number, difference, published_number, summarise, verdict
-from .spec import OTHER, Column, Row, Spec, TableSpec
+from .spec import OTHER, PAPER, Column, Row, Spec, TableSpec
 
 VALUE, NOT_RUN, NO_VALUE = "value", "not run", "no value"
 NO_OBJECTS = "no objects"
@@ -25,6 +25,21 @@ EXACT = (
     "Parameters and sizes are computed from the paper's own models, at every scale: a difference of 0 "
     "is exact."
 )
+
+
+# Of rows that the present sources did not make: their mark, its meaning, and what is said where that holds of all.
+SOURCES = {
+    OTHER_SOURCES: (
+        "†",
+        "Trained or scored by other sources than the present ones.",
+        "All rows were trained or scored by other sources than the present ones.",
+    ),
+    UNKNOWN: (
+        "‡",
+        "It is unknown whether the present sources made this row.",
+        "It is unknown whether the present sources made these rows.",
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -98,6 +113,7 @@ class Table:
     setting: Setting
     measured_on: str
     taken_in: str  # by the intervals
+    publisher: str = PAPER  # of the published numbers
 
     @property
     def blocks(self) -> tuple[Block, ...]:
@@ -125,7 +141,8 @@ class Table:
         lines = [self.setting.line]
         judged = any(column.compare == "ap" for column in self.columns)
         if judged or self.setting.meaningless:
-            lines.append(self.setting.meaning)
+            whose = "the paper" if self.publisher == PAPER else self.publisher
+            lines.append(self.setting.meaning_beside(whose))
         kinds = {column.kind for column in self.columns if self._with_interval(column.name)}
         lines += [
             text.format(self.taken_in)
@@ -147,7 +164,15 @@ class Table:
             lines.append(
                 "The paper's speed and memory are those of V100 GPUs; they are not judged."
             )
+        if self._same_sources in SOURCES:
+            lines.append(SOURCES[self._same_sources][2])
         return (*lines, *self.general_notes)
+
+    @property
+    def _same_sources(self) -> str | None:
+        """What made all rows, where that is the same: a mark on each would tell none from another."""
+        made = [row.sources for row in self.rows if row.run]
+        return made[0] if len(made) > 1 and len(set(made)) == 1 else None
 
     def _with_interval(self, column: str) -> bool:
         return any(row.cells[column].interval for row in self.rows)
@@ -155,12 +180,8 @@ class Table:
     @property
     def source_notes(self) -> tuple[tuple[str, str], ...]:
         """The marks of rows of other sources than the present, or of given weights; their meaning."""
-        meanings = {
-            OTHER_SOURCES: ("†", "Trained or scored by other sources than the present ones."),
-            UNKNOWN: ("‡", "It is unknown whether the present sources made this row."),
-        }
-        present = {row.sources for row in self.rows}
-        notes = [note for sources, note in meanings.items() if sources in present]
+        present = {row.sources for row in self.rows} - {self._same_sources}
+        notes = [SOURCES[sources][:2] for sources in SOURCES if sources in present]
         given = dict.fromkeys(f"{row.training} from {row.given}" for row in self.rows if row.given)
         if given:
             notes.append((GIVEN, f"Not trained here, its weights were given: {'; '.join(given)}."))
@@ -168,7 +189,8 @@ class Table:
 
     def row_marks(self, row: TableRow) -> tuple[str, ...]:
         """The marks behind a row's label."""
-        source = {OTHER_SOURCES: ("†",), UNKNOWN: ("‡",)}.get(row.sources, ())
+        marked = row.sources in SOURCES and row.sources != self._same_sources
+        source = (SOURCES[row.sources][0],) if marked else ()
         given = (GIVEN,) if row.given else ()
         return source + given + tuple(sorted(self.marks[name] for name in row.notes))
 
@@ -199,6 +221,7 @@ def build_table(
         setting=setting,
         measured_on=measured_on(results, [row.training for row in spec.rows]),
         taken_in=taken_in(results),
+        publisher=spec.publisher,
     )
 
 

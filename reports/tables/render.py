@@ -16,7 +16,7 @@ from r3cnn.core.files import write_if_changed
 from .. import own_file
 from .build import NO_OBJECTS, NOT_RUN, VALUE, Block, Cell, Table, TableRow
 from .numbers import signed
-from .spec import Column
+from .spec import PAPER, Column
 
 FILE_FORMATS = ("csv", "md", "tex")
 _TEMPLATES = own_file("page/templates")
@@ -141,7 +141,8 @@ def to_markdown(table: Table) -> str:
         for column in block.columns:
             heading = _ESCAPED.sub(r"\1<sub>\2</sub>", _md(column.heading))
             for role in roles(column):
-                header.append(f"{heading} {role}" if column.published else heading)
+                shown = table.publisher if role == PAPER else role
+                header.append(f"{heading} {shown}" if column.published else heading)
                 align.append(":--" if role == "constant" else "--:")
         out += [_md_line(header), _md_line(align)]
         for row in table.rows:
@@ -301,7 +302,7 @@ def _tex_tabular(table: Table, block: Block) -> list[str]:
         heading = _tex_heading(column.heading)
         if column.published and width > 1:
             above.append(rf"\multicolumn{{{width}}}{{c}}{{{heading}}}")
-            below += ["paper", "ours", "diff."]
+            below += [_tex(table.publisher), "ours", "diff."]
             rules.append(rf"\cmidrule(lr){{{position}-{position + width - 1}}}")
         else:
             above.append(heading)

@@ -18,6 +18,7 @@ from .. import own_file
 DEFAULT_TABLES = own_file("tables.yaml")
 SCHEMA = own_file("schemas/tables.schema.yaml")
 OTHER = "other"
+PAPER = "paper"
 OF_EACH_ROW = ("loops", "training", "against")  # columns of constants may show them
 
 
@@ -57,7 +58,10 @@ class Row:
 
 @dataclass(frozen=True)
 class TableSpec:
-    """One table; `notes` are names in Spec.notes; mark_best: best and second best of each AP."""
+    """One table; `notes` are names in Spec.notes; mark_best: best and second best of each AP.
+
+    publisher: whose the published numbers are.
+    """
 
     name: str
     title: str
@@ -66,6 +70,7 @@ class TableSpec:
     rows: tuple[Row, ...]
     notes: tuple[str, ...] = ()
     mark_best: bool = False
+    publisher: str = PAPER
 
 
 @dataclass(frozen=True)
@@ -153,6 +158,7 @@ def _table(path: Path, name: str, entry: dict[str, Any], notes: dict[str, str]) 
         tuple(rows),
         tuple(entry.get("notes", [])),
         entry.get("mark_best", False),
+        entry.get("publisher", PAPER),
     )
 
 

@@ -12,7 +12,9 @@ import yaml
 from tests.faults.runs import SCALE, digest
 
 ROOT = Path(__file__).resolve().parents[2]
-PARTS = ("Snakefile", "Makefile", "environment.yml", "workflow", "experiments", "r3cnn", "reports")
+PARTS = (
+    "Snakefile", "Makefile", "environment.yml", "config", "workflow", "experiments", "r3cnn", "reports",
+)  # fmt: skip
 CONFIG = ("--config", "catalogue=own.yaml", "scale=scale.yaml", "--cores", "2")
 CATALOGUE = """\
 extends: nothing

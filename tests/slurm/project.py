@@ -15,7 +15,9 @@ from pathlib import Path
 from tests.slurm.cluster import Cluster
 
 ROOT = Path(__file__).resolve().parents[2]
-PARTS = ("Snakefile", "environment.yml", "workflow", "experiments", "r3cnn", "reports", "slurm")
+PARTS = (
+    "Snakefile", "environment.yml", "config", "workflow", "experiments", "r3cnn", "reports", "slurm",
+)  # fmt: skip
 CONFIG = ["--config", "catalogue=own.yaml", "scale=tiny.yaml"]
 SNAKEMAKE = [sys.executable, "-m", "snakemake"]
 # Waits are this much longer on a machine that is slow or has other work.
@@ -82,7 +84,9 @@ class Project:
             ("tiny.yaml", SCALE),
         ):
             (root / name).write_text(text)
-        return cls(root)
+        project = cls(root)
+        project.set(examine=False)  # the cluster's GPUs are names of files
+        return project
 
     def copy(self, root: Path) -> "Project":
         """Another folder with all that was made here."""

@@ -29,11 +29,17 @@ def parse(words: list[str]) -> tuple[str, argparse.Namespace]:
         parser.add_argument(f"--{option}", required=True, nargs=many)
     if command == "measure":
         parser.add_argument("--beside-others", action="store_true")
+    if command == "data check":
+        parser.add_argument("--val-only", action="store_true")
     return command, parser.parse_args(words[length:])
 
 
 def main() -> None:
     """Check that inputs are there, then write the outputs that the contract names."""
+    if sys.argv[1] == "doctor":
+        findings = Path("findings.txt").read_text()
+        print(findings)
+        sys.exit("BROKEN" in findings)
     command, options = parse(sys.argv[1:])
     for name in ("config", "checkpoint", "predictions", "catalogue", "scale"):
         path = getattr(options, name, None)
@@ -46,8 +52,9 @@ def main() -> None:
             (out / "annotations").mkdir(exist_ok=True)
             (out / "annotations" / f"instances_{split}2017.json").write_text("{}")
     elif command == "data check":
-        if not Path(options.data, "annotations", "instances_train2017.json").is_file():
-            sys.exit(f"{options.data}: no annotations/instances_train2017.json")
+        wanted = f"annotations/instances_{'val' if options.val_only else 'train'}2017.json"
+        if not Path(options.data, wanted).is_file():
+            sys.exit(f"{options.data}: no {wanted}")
         out.write_text(json.dumps({"root": options.data}))
     elif command in ("train", "weights", "reuse"):
         if command == "train":

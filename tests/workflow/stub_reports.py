@@ -45,8 +45,9 @@ def main() -> None:
     names["html"] += [f"{chart}.{suffix}" for chart in REPORT_CHARTS for suffix in ("svg", "csv")]
     if command == "tables":
         names["tables"] = [f"{options.only}.{suffix}" for suffix in ("csv", "md", "tex")]
+    content = {".csv": "row\n1\n", ".svg": "<svg xmlns='http://www.w3.org/2000/svg'/>"}
     for name in names[command]:
-        Path(options.out, name).write_text("")
+        Path(options.out, name).write_text(content.get(Path(name).suffix, ""))
 
 
 if __name__ == "__main__":

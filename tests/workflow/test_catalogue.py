@@ -11,7 +11,7 @@ from r3cnn.catalogue.trainings import load_catalogue
 from r3cnn.core.errors import UserError
 from r3cnn.core.layout import EXPERIMENTS
 
-SCALES = ("smoke", "quick", "mini", "mini_trial", "paper")
+SCALES = ("smoke", "quick", "mini", "mini_trial", "paper", "paper-pilot")
 INC = (0.5, 0.6, 0.7)
 TINY = """
 seeds: [0]
@@ -72,7 +72,7 @@ def test_scales(name):
     scale = load_scale(name)
     assert scale.name == name
     assert scale == load_scale(EXPERIMENTS / "scales" / f"{name}.yaml")
-    assert (scale.network is None) == (name == "paper")
+    assert (scale.network is None) == name.startswith("paper")
 
 
 def test_the_paper_scale_is_the_papers_schedule():
@@ -305,7 +305,7 @@ def test_a_schedule_that_a_scale_lacks_is_named(tmp_path):
 def test_an_unknown_scale_is_named_with_the_known_ones():
     with pytest.raises(
         UserError,
-        match=r"'smok'; expected one of mini, mini_trial, paper, quick, smoke \(did you m",
+        match=r"'smok'; expected one of mini, mini_trial, paper, paper-pilot, quick, smoke \(did you m",
     ):
         load_scale("smok")
 

@@ -10,7 +10,8 @@ import pytest
 
 from tests.workflow.trees import ROOT, coco_folder
 
-SNAKEFILES = [ROOT / "Snakefile", *sorted((ROOT / "workflow" / "rules").glob("*.smk"))]
+RULES = sorted((ROOT / "workflow" / "rules").glob("*.smk"))
+SNAKEFILES = [ROOT / "Snakefile", ROOT / "workflow" / "Snakefile", *RULES]
 OWN = "extends: nothing\ntrainings:\n  mine: {model: r3_naive, iou: [0.5, 0.6]}\n"
 
 
@@ -69,6 +70,18 @@ def test_parts_are_built_by_name(fresh):
     assert fresh.plan("tables").counts["score"] == 21
 
 
+def test_a_pilot_trains_and_measures_and_nothing_else(fresh, tmp_path):
+    folder = coco_folder(tmp_path / "coco")
+    config = ("--config", "scale=paper-pilot", f"data={folder}", "backbone=random")
+    assert fresh.plan("trainings", *config).counts == {
+        "check": 1,
+        "resolve": 17,
+        "train": 17,
+        "measure": 17,
+        "trainings": 1,
+    }
+
+
 def test_the_paper_scale_runs_on_a_folder_of_its_own_name(fresh, tmp_path):
     folder = coco_folder(tmp_path / "my coco")
     plan = fresh.plan("--config", "scale=paper", f"data={folder}", "results=out", "backbone=random")
@@ -101,6 +114,27 @@ def test_given_weights_take_the_place_of_a_training(fresh):
     fresh.edit("own.yaml", "0" * 64, "1" * 64)
     plan = fresh.plan(*config)
     assert (plan.counts["weights"], "train" in plan.counts) == (1, False)
+
+
+def test_the_zoo_needs_the_validation_images_alone(fresh, tmp_path):
+    folder = tmp_path / "coco"
+    (folder / "annotations").mkdir(parents=True)
+    (folder / "val2017").mkdir()
+    (folder / "annotations" / "instances_val2017.json").write_text("{}")
+    config = ("--config", "scale=paper", f"data={folder}", "catalogue=experiments/zoo.yaml")
+    plan = fresh.plan(*config)
+    each = dict.fromkeys(("resolve", "weights", "predict", "score", "measure"), 5)
+    once = dict.fromkeys(("check", "zoo", "claims", "report", "all"), 1)
+    assert plan.counts == each | once
+    assert (
+        f"data check --data {folder} --val-only --out results/paper-coco-val/data.json"
+        in plan.output
+    )
+    assert plan.output.count(" --backbone random ") == 5
+    assert re.search(r"--source https://\S+-d4b0c5d6\.pth --sha256 d4b0c5d6 ", plan.output)
+    annotations = folder / "annotations" / "instances_train2017.json"
+    annotations.write_text("{}")
+    assert fresh.plan(*config).counts == plan.counts
 
 
 def test_the_controls_stand_beside_the_paper(fresh):
@@ -173,7 +207,7 @@ def broken_model(tree):
         (
             None,
             "scale=smok",
-            "unknown scale 'smok'; expected one of mini, mini_trial, paper, quick, smoke (did you",
+            "unknown scale 'smok'; expected one of mini, mini_trial, paper, paper-pilot, quick, smoke (did you",
         ),
         (None, "data=2024_01", "--config data: there is no folder 2024_01; expected COCO"),
         (None, "data=", "--config data: found nothing after the ="),
@@ -259,7 +293,7 @@ def test_no_sources_are_inputs():
 
 
 def test_the_snakefile_is_a_table_of_contents():
-    assert len((ROOT / "Snakefile").read_text().splitlines()) <= 40
+    assert len((ROOT / "workflow" / "Snakefile").read_text().splitlines()) <= 40
     assert not (ROOT / "workflow" / "profiles" / "default").exists(), "would be loaded by itself"
 
 

@@ -31,7 +31,7 @@ def test_the_papers_eight_gpus(tmp_path):
     assert found["train:tasks_per_node"] == "4"
     assert found["train:gres"] == "'gpu:4'"
     assert found["predict:gres"] == found["measure:gres"] == "'gpu:1'"
-    assert found["train:launch"] == "'bash workflow/scripts/on_slurm.sh 2 4 4 4'"
+    assert found["train:launch"] == "'bash on_slurm.sh 2 4 4 4'"
     assert found["train:mem_mb"] == "64000"
     assert found["train:slurm_extra"] == "'--signal=USR1@600 --open-mode=append'"
     assert (found["retries"], found["slurm-status-command"]) == ("0", "squeue")
@@ -72,7 +72,7 @@ def test_one_task_gets_the_cpus_of_the_two_that_are_asked_for(tmp_path, cpus, ea
     found = profile(tmp_path, cpus=cpus)
     for rule in ("predict", "measure"):
         assert (found[rule], found[f"{rule}:tasks_per_node"]) == (str(each), "2")
-        assert found[f"{rule}:launch"] == f"'bash workflow/scripts/on_slurm.sh 1 1 {2 * each} 1'"
+        assert found[f"{rule}:launch"] == f"'bash on_slurm.sh 1 1 {2 * each} 1'"
 
 
 def test_what_runs_on_one_task_hears_of_its_time_limit(tmp_path):
@@ -84,7 +84,7 @@ def test_what_runs_on_one_task_hears_of_its_time_limit(tmp_path):
 
 def test_a_prediction_on_several_gpus(tmp_path):
     found = profile(tmp_path, predict_gpus=4)
-    assert found["predict:launch"] == "'bash workflow/scripts/on_slurm.sh 1 4 4 4'"
+    assert found["predict:launch"] == "'bash on_slurm.sh 1 4 4 4'"
     assert (found["predict:tasks_per_node"], found["predict:gres"]) == ("4", "'gpu:4'")
     assert (found["predict"], found["predict:mem_mb"]) == ("4", "64000")
     assert (found["measure:gres"], found["measure:tasks_per_node"]) == ("'gpu:1'", "2")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
-PARTS = ("Snakefile", "environment.yml", "workflow", "experiments", "r3cnn", "reports")
+PARTS = ("Snakefile", "environment.yml", "config", "workflow", "experiments", "r3cnn", "reports")
 STATS = re.compile(r"^([a-z_]\w*) +(\d+)$", re.MULTILINE)
 TRAINED = re.compile(r"r3cnn (\w+) .*?/(?:trainings|predictions)/(\w+)/seed(\d+)")
 

@@ -14,20 +14,34 @@ from pathlib import Path
 
 from r3cnn.catalogue import load_catalogue, load_scale
 from r3cnn.core.errors import UserError
-from r3cnn.core.files import write_json
-from r3cnn.core.layout import REPORT_CHARTS, RunFolder
+from r3cnn.core.files import write_atomically, write_json
+from r3cnn.core.layout import CHECKOUT, REPORT_CHARTS, RunFolder
 from r3cnn.core.schema import choice, read_checked, shown
 from r3cnn.core.settings import require_known_targets, require_one, require_own_targets, texts
 from snakemake.cli import parse_args
 from snakemake.logging import logger
 
-# The rules say `python`: the one that runs Snakemake, even where its environment is not activated.
+# The checkout that these rules stand in: Snakemake may work elsewhere, or another workflow use them as a module.
+# A module from an address has none, so there it is that of the installed project.
+HERE = workflow.current_basedir
+ROOT = (
+    Path(HERE.get_path_or_uri(secret_free=True)).parents[1] if HERE.is_local else CHECKOUT or Path()
+)
+
+
+def before(name, *folders):
+    """The value of a variable of paths with these folders before its own."""
+    return os.pathsep.join([*map(str, folders), *filter(None, [os.environ.get(name)])])
+
+
 os.environ.update(
-    PATH=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
+    # `python` is the one that runs Snakemake, even where its environment is not activated
+    PATH=before("PATH", Path(sys.executable).parent, ROOT / "workflow" / "scripts"),
+    PYTHONPATH=before("PYTHONPATH", ROOT),  # `-m reports`, `-m r3cnn`: those of the checkout
     PYTHONUTF8="1",  # names and texts are UTF-8, whatever the login says
 )
 
-TABLES_SCHEMA = Path(workflow.basedir, "reports", "schemas", "tables.schema.yaml")
+TABLES_SCHEMA = ROOT / "reports" / "schemas" / "tables.schema.yaml"
 
 # Keys of --config that have a new name; the old one works until version 0.3.
 RENAMED = {"trunk": "backbone"}
@@ -35,23 +49,20 @@ RENAMED = {"trunk": "backbone"}
 # Keys of --config that are paths, or may be.
 PATHS = ("scale", "data", "catalogue", "backbone", "results")
 
+IS_MODULE = not workflow.modifier.is_main_snakefile()
+
 # Slurm knows no total of cores.
 ALL_CORES = workflow.resource_settings.cores or 8
 
 
 def read_settings():
-    """The keys of --config, with their defaults."""
-    defaults = {
-        "scale": "quick",
-        "data": None,
-        "catalogue": None,
-        "backbone": None,
-        "results": "results",
-        "seeds": None,
-        "container": None,
-    }
+    """The keys of --config, and of config/config.yaml those that it does not say."""
+    schema = ROOT / "workflow" / "schemas" / "config.schema.yaml"
+    file = read_checked(ROOT / "config" / "config.yaml", schema)
+    defaults = texts(file, [])
     require_one(sys.argv)
-    typed = texts(config, workflow.config_settings.config_args)
+    # what is typed is for the workflow that uses this one as a module
+    typed = texts(config, [] if IS_MODULE else workflow.config_settings.config_args)
     for key in config:
         if RENAMED.get(key, key) not in defaults:
             raise UserError(f"--config {key}: unknown key; {choice(key, defaults)}")
@@ -72,7 +83,7 @@ def require_path(key, path):
 
 
 def require_targets():
-    """Stop for a target that no rule is called by: Snakemake itself ends with an exception."""
+    """Stop for a target that names nothing; Snakemake itself would end with an exception."""
     rules = ["all", *(rule.name for rule in workflow.rules)]
     with contextlib.redirect_stderr(io.StringIO()):  # it names the profile once more
         _, arguments = parse_args(sys.argv[1:])
@@ -115,11 +126,15 @@ def chosen_scale():
 
 
 def data_and_results():
-    """The data's folder, and the results': by the scale, and by data that are not the scale's own."""
+    """The data's folder, and the results': by the scale, and by data that are not the scale's own.
+
+    Where nothing is trained the validation images do, and their check must not take the place of a whole one.
+    """
     name = SCALE.name
     if SETTINGS["data"] is not None:
         folder, key = SETTINGS["data"], "--config data"
-        name += "-" + re.sub(r"[^A-Za-z0-9._-]", "_", Path(folder).resolve().name)
+        named = re.sub(r"[^A-Za-z0-9._-]", "_", Path(folder).resolve().name)
+        name = f"{name}-{named}"
     elif "folder" in SCALE.data:
         folder, key = SCALE.data["folder"], f"{shown(SCALE.path)}: data.folder"
     else:
@@ -129,13 +144,20 @@ def data_and_results():
             f"{key}: there is no folder {folder}; expected COCO 2017's layout "
             "(annotations, train2017, val2017)"
         )
+    if not CATALOGUE.trains:
+        name = f"{name}-val"
     return folder, f"{SETTINGS['results']}/{name}"
 
 
 def backbone_weights():
-    """The backbone's weights, a file on disk or `random`; small networks have none and get None."""
+    """The backbone's weights, a file on disk or `random`; small networks have none and get None.
+
+    Where nothing is trained no training begins with them.
+    """
     if SCALE.network is not None and SETTINGS["backbone"] is None:
         return None
+    if not CATALOGUE.trains and SETTINGS["backbone"] is None:
+        return "random"
     backbone = SETTINGS["backbone"] or "data/resnet50-0676ba61.pth"
     if backbone != "random" and not Path(backbone).is_file():
         raise UserError(
@@ -215,7 +237,8 @@ try:
     SCALE = chosen_scale()
     CATALOGUE = load_catalogue(SETTINGS["catalogue"])
     DATA, RESULTS = data_and_results()
-    require_own_targets(sys.argv[1:], SETTINGS["results"], RESULTS)
+    if not IS_MODULE:
+        require_own_targets(sys.argv[1:], SETTINGS["results"], RESULTS)
     refuse_results_of_other_data()
     BACKBONE = backbone_weights()
     TABLE_FILES = chain_of_tables(CATALOGUE.tables)
@@ -229,6 +252,7 @@ except UserError as error:
     sys.exit(f"error: {error}")
 
 GENERATED = "shapes" in SCALE.data and SETTINGS["data"] is None
+VAL_ONLY = not GENERATED and not CATALOGUE.trains
 EVALUATIONS = [(id, loops) for id, made in CATALOGUE.evaluations.items() for loops in made]
 FIGURE2 = [id for id in ("mask_3x", "r3_naive_dec", "r3_naive_inc") if id in CATALOGUE.trainings]
 
@@ -247,7 +271,8 @@ pathvars:
 
 def annotation_sizes():
     """Bytes of a given folder's annotations: a changed file is noticed, a copied folder is not."""
-    files = [] if GENERATED else sorted(Path(DATA, "annotations").glob("instances_*2017.json"))
+    wanted = "instances_val2017.json" if VAL_ONLY else "instances_*2017.json"
+    files = [] if GENERATED else sorted(Path(DATA, "annotations").glob(wanted))
     return {file.name: file.stat().st_size for file in files}
 
 

@@ -38,7 +38,8 @@ rule check:
     conda:
         "../../environment.yml"
     params:
-        data=lambda wildcards: DATA,
+        # the option as a part of the value: another command would make all results old
+        data=lambda wildcards: [DATA, "--val-only"] if VAL_ONLY else DATA,
         bytes=annotation_sizes(),
     message:
         "Check the data in {params.data}"

@@ -29,3 +29,17 @@ rule measure:
         "{resources.launch} python -m r3cnn measure --training {wildcards.id} --catalogue {params.catalogue:q}"
         " --config {input.config:q} --checkpoint {input.checkpoint:q} --loops {params.loops}"
         "{params.beside} --out {output:q} > {log:q} 2>&1"
+
+
+# No prediction and no report: what a pilot needs.
+rule trainings:
+    input:
+        expand(
+            "<results>/trainings/{id}/seed{seed}/manifest.json",
+            id=CATALOGUE.trainings,
+            seed=SCALE.seeds,
+        ),
+        expand("<results>/measurements/{id}.json", id=CATALOGUE.trainings),
+    localrule: True
+    message:
+        "Everything is trained and measured"

@@ -2,10 +2,13 @@
 #   in:  <results>/{scores,measurements,trainings}, the file of tables with the published numbers
 #   out: <results>/report/{index.html,plotly.min.js,table1.{csv,md,tex},...,other.{csv,md,tex},
 #                          figure2.{svg,pdf,png},claims.csv,results.parquet}
+report: "../report/workflow.rst"
+
+
 # Commands that the report shows must name a catalogue of the user's own.
 OWN = SETTINGS["catalogue"]
 OWN_CATALOGUE = f"--catalogue {shlex.quote(OWN)}" if OWN else ""
-CLAIMS = shown(Path(workflow.basedir, "reports", "claims.yaml"))
+CLAIMS = shown(ROOT / "reports" / "claims.yaml")
 TABLES_OPTION = f"--tables {shlex.quote(shown(CATALOGUE.tables))}" if TABLES else "--no-tables"
 
 
@@ -18,7 +21,13 @@ for name, table in TABLES.items():
             results_of([(row["training"], row["loops"]) for row in table["rows"]]),
             tables=table_files(name),
         output:
-            multiext(f"<results>/report/{name}", ".csv", ".md", ".tex"),
+            report(
+                f"<results>/report/{name}.csv",
+                caption="../report/table.rst",
+                category="Tables",
+                labels={"result": table["title"]},
+            ),
+            multiext(f"<results>/report/{name}", ".md", ".tex"),
         log:
             f"<logs>/report/{name}.log",
         benchmark:
@@ -53,7 +62,13 @@ if FIGURE2:
                 seed=SCALE.seeds,
             ),
         output:
-            multiext("<results>/report/figure2", ".svg", ".pdf", ".png"),
+            report(
+                "<results>/report/figure2.svg",
+                caption="../report/figure2.rst",
+                category="Figures",
+                labels={"result": "Figure 2"},
+            ),
+            multiext("<results>/report/figure2", ".pdf", ".png"),
         log:
             "<logs>/report/figure2.log",
         benchmark:
@@ -83,7 +98,12 @@ rule claims:
         tables=table_files(*TABLES) if TABLES else [],
         claims=CLAIMS,
     output:
-        "<results>/report/claims.csv",
+        report(
+            "<results>/report/claims.csv",
+            caption="../report/claims.rst",
+            category="Claims",
+            labels={"result": "Claims"},
+        ),
     log:
         "<logs>/report/claims.log",
     benchmark:
@@ -145,5 +165,5 @@ rule report:
 
 
 # What a person names on the command line; jobs and workflows that use this one as a module have targets of their own.
-if workflow.is_main_process and workflow.modifier.is_main_snakefile():
+if workflow.is_main_process and not IS_MODULE:
     require_targets()

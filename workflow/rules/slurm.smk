@@ -1,7 +1,8 @@
 # Runs on Slurm, in addition to the profile: wait for the jobs of an earlier run, let Slurm check the flags before any job
-# is submitted, and stop if Slurm does not answer for too long.
+# is submitted, check a GPU node before the first training, and stop if Slurm does not answer for too long.
 import functools
 import shlex
+import time
 
 # What sbatch puts before its words.
 PREFIXES = re.compile(r"^((sbatch|error|allocation failure): *)+")
@@ -16,7 +17,7 @@ def wait_for_live_jobs(submits):
     """What an earlier Snakemake left on Slurm must end before the DAG is built, or it would run twice."""
     if shutil.which("squeue") is None or leaves_alone():
         return
-    script = Path(workflow.basedir, "workflow", "scripts", "wait_for_jobs.sh")
+    script = ROOT / "workflow" / "scripts" / "wait_for_jobs.sh"
     if subprocess.run(["bash", script]).returncode == 0:
         return
     if submits:
@@ -44,6 +45,7 @@ def prepare_slurm():
     """Before the first job is submitted."""
     if workflow.executor_plugin.name == "slurm" and workflow.is_main_process:
         require_accepted_flags(workflow.scheduler._executor)
+        examine_gpu_node(workflow.scheduler._executor)
         end_with_lost_jobs(workflow.scheduler._executor)
 
 
@@ -68,26 +70,32 @@ def require_accepted_flags(executor):
 
 def submissions(executor):
     """What the jobs to come are submitted with, {sbatch and its flags: names of rules}."""
+    found = {}
+    for job in workflow.dag.needrun_jobs():
+        if not job.is_local:
+            found.setdefault(submission(executor, job), set()).add(job.rule.name)
+    return {flags: sorted(rules) for flags, rules in found.items()}
+
+
+def submission(executor, job, name="test", log="test.log"):
+    """sbatch and its flags, as the plugin would submit a job; name: in place of the job's own."""
     from snakemake_executor_plugin_slurm.submit_string import get_submit_command
     from snakemake_executor_plugin_slurm.utils import set_gres_string
     from snakemake_interface_common.exceptions import WorkflowError
 
-    found = {}
-    for job in workflow.dag.needrun_jobs():
-        if job.is_local:
-            continue
-        same = {"slurm_logfile": "test.log", "comment_str": "test", "workdir": None}
-        try:
-            same |= {
-                "run_uuid": "r3cnn-test",
-                "account": next(executor.get_account_arg(job)),
-                "partition": executor.get_partition_arg(job),
-            }
-        except WorkflowError as error:
-            stop_at_refusal([job.rule.name], " ".join(str(error).split()))
-        flags = get_submit_command(job, same, settings=workflow.executor_settings)
-        found.setdefault(flags + set_gres_string(job), set()).add(job.rule.name)
-    return {flags: sorted(rules) for flags, rules in found.items()}
+    about = {
+        "slurm_logfile": log,
+        "comment_str": name,
+        "workdir": None,
+        "run_uuid": f"r3cnn-{name}",
+    }
+    try:
+        about["account"] = next(executor.get_account_arg(job))
+        about["partition"] = executor.get_partition_arg(job)
+    except WorkflowError as error:
+        stop_at_refusal([job.rule.name], " ".join(str(error).split()))
+    flags = get_submit_command(job, about, settings=workflow.executor_settings)
+    return flags + set_gres_string(job)
 
 
 def refusal(submit):
@@ -111,6 +119,62 @@ def stop_at_refusal(rules, words, flags=""):
         "correct the first lines of slurm/config.yaml"
     )
     sys.exit(1)
+
+
+# ------------------------------------------------------------------ a GPU node, before the first training
+
+# After those of a training, whose partition, account and constraint stay: one GPU for some minutes.
+ONE_GPU = (
+    "--nodes=1 --ntasks=1 --ntasks-per-node=1 --mem=8000 --time=15 --signal=TERM@5 --no-requeue"
+)
+
+
+def examine_gpu_node(executor):
+    """End with the doctor's words where a GPU node cannot train: days of queue would come before the first fault."""
+    told = RunFolder(Path(RESULTS)).doctor
+    training = [job for job in workflow.dag.needrun_jobs() if job.resources.get("examined")]
+    if not training or told.is_file():
+        return
+    log = Path(RESULTS, "logs", "doctor.log").resolve()
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.unlink(missing_ok=True)
+    logger.info(
+        f"A GPU node is examined before the first training, a minute once Slurm has one: {shown(log)}"
+    )
+    done = subprocess.run(
+        doctors_submission(executor, training[0], log), capture_output=True, text=True
+    )
+    said = words_of(log)
+    if done.returncode == 0:
+        write_atomically(told, said)
+    elif said:
+        broken = [line for line in said.splitlines() if line.startswith("BROKEN")]
+        logger.error(
+            f"error: a GPU node cannot train: {(broken or said.splitlines()[-1:])[0]}; nothing was submitted: mend it "
+            f"(all findings: {shown(log)}), or set `examine: false` in slurm/config.yaml"
+        )
+        sys.exit(1)
+    else:
+        words = " ".join(done.stderr.split()) or f"exit code {done.returncode}"
+        logger.warning(f"No GPU node was examined ({words}); going on without")
+
+
+def doctors_submission(executor, training, log):
+    """A job that waits for its end and ends as the doctor does, where the training would run."""
+    gres = training.resources.gres.rpartition(":")[0]
+    inside = training.resources.launch.split()[6:]  # after `bash on_slurm.sh` and its four numbers
+    doctor = [*inside, "python", "-m", "r3cnn", "doctor", "--gpu"]
+    flags = shlex.split(submission(executor, training, "doctor", str(log)))
+    return [*flags, *ONE_GPU.split(), f"--gres={gres}:1", "--wait", "--wrap", shlex.join(doctor)]
+
+
+def words_of(log):
+    """What a job wrote; its node's file may be seen here a little later."""
+    for _ in range(10):
+        if log.is_file() and (said := log.read_text(encoding="utf-8").strip()):
+            return said + "\n"
+        time.sleep(0.5)
+    return ""
 
 
 # ------------------------------------------------------------------ outages

@@ -1,7 +1,7 @@
 "use strict";
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
-  const COLOURS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#5C4A00", "#6E6E6E"];
+  const COLOURS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#8C7A1A", "#7A7A7A"];
   const DASHES = ["solid", "dash", "dot", "dashdot"];
   const byId = (id) => document.getElementById(id);
 
@@ -17,7 +17,7 @@
   const layout = (more) => ({
     font: { family: "system-ui, sans-serif", size: 13, color: colour("--ink") },
     margin: { l: 60, r: 10, t: 40, b: 45 }, height: 360, bargap: 0.06,
-    legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0 },
+    legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0, traceorder: "normal" },
     paper_bgcolor: colour("--page"), plot_bgcolor: colour("--page"), ...more,
   });
   // The library's own buttons would offer to send the data to a server.
@@ -108,8 +108,14 @@
     content.append(element("h3", {}, run ? "Recompute this number in a separate folder" : "Run what is missing"), command(run ? commands.again : commands.run));
     if (kind === "measurement" && training.measurement) {
       const m = training.measurement;
+      const speed = (m.speed || {})[row.loops] || {};
+      const times = speed.latency_seconds;  // version 0.1 wrote none
+      const ms = (seconds) => `${(1000 * seconds).toPrecision(3)} ms`;
       content.append(element("h3", {}, "Measured"), listOf([
-        ["Device", m.device], ["Scale", m.scale], ["Memory", m.memory && m.memory.how], ["Commit", m.git_commit],
+        ["Device", m.device], ["Scale", m.scale], ["Memory", m.memory && m.memory.how],
+        ["Images a second", speed.images_per_second],
+        ["Latency", times && `mean ${ms(times.mean)}, p50 ${ms(times.p50)}, p95 ${ms(times.p95)} over ${speed.images} images`],
+        ["Commit", m.git_commit],
         ["Source hash", m.source_sha256], ["End", m.end], ["Parameters", m.parameters], ["Checkpoint", m.checkpoint],
         ["Versions", Object.entries(m.versions || {}).map((pair) => pair.join(" ")).join(", ")],
       ]));
@@ -133,15 +139,17 @@
     return `cell=${[button.closest("section").id, row.training, row.loops, button.dataset.key].map(encodeURIComponent).join("/")}`;
   }
   function openAddressed() {
+    const target = byId(location.hash.slice(1));
+    if (target instanceof HTMLDetailsElement) target.open = true;
     if (!location.hash.startsWith("#cell=")) return;
     const button = [...document.querySelectorAll("button.open")].find((one) => `#${addressOf(one)}` === location.hash);
     if (button) { button.scrollIntoView({ block: "center" }); openDrawer(button); }
   }
   byId("drawer").addEventListener("close", () => setAddress(location.pathname + location.search));
 
-  // One tab stop a table; the arrow keys go from number to number.
+  // One tab stop a table; the arrow keys go from number to number, and behind the last to the row's notes.
   for (const table of document.querySelectorAll("section.results table")) {
-    const lines = [...table.querySelectorAll("tbody tr")].map((row) => [...row.querySelectorAll("button.open")]).filter((line) => line.length);
+    const lines = [...table.querySelectorAll("tbody tr")].map((row) => [...row.querySelectorAll("button.open"), ...row.querySelectorAll("sup a")]).filter((line) => line.length);
     const every = lines.flat();
     every.forEach((button, number) => { button.tabIndex = number ? -1 : 0; });
     table.addEventListener("keydown", (event) => {
@@ -161,7 +169,7 @@
   function shade(part) {
     part.classList.toggle("more", part.scrollLeft + part.clientWidth < part.scrollWidth - 1);
   }
-  for (const part of document.querySelectorAll(".scroll")) {
+  for (const part of document.querySelectorAll(".scroll, nav ul")) {
     part.addEventListener("scroll", () => shade(part));
     new ResizeObserver(() => shade(part)).observe(part);
   }
@@ -230,7 +238,7 @@
     }));
     const heights = bins.map((bin, i) => (stacked ? traces.reduce((sum, t) => sum + t.y[i], 0) : Math.max(0, ...traces.map((t) => t.y[i]))));
     said.push(sentence(id, of, counts, shown));
-    const epoch = choice.epoch ? `epoch ${Math.min(choice.epoch, of.epochs.length)} of ${of.epochs.length}` : `all ${of.epochs.length} epochs`;
+    const epoch = choice.epoch ? `epoch ${Math.min(choice.epoch, of.epochs.length)} of ${of.epochs.length}${choice.epoch > of.epochs.length ? ", its last" : ""}` : `all ${of.epochs.length} epochs`;
     return {
       target: byId(`iou-chart-${name}`), traces, top: Math.max(0, ...heights),
       layout: layout({
@@ -362,5 +370,6 @@
   for (const figure of document.querySelectorAll(".views figure")) {
     figure.querySelector("svg").addEventListener("click", () => figure.classList.toggle("large"));
   }
+  window.addEventListener("hashchange", openAddressed);
   openAddressed();
 })();

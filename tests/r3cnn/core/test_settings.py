@@ -63,9 +63,7 @@ def test_two_config_arguments_are_refused(again):
 
 def test_a_target_in_the_results_of_other_settings_is_refused():
     own = ("results", "results/quick")
-    with pytest.raises(
-        UserError, match=r"results/smoke-2024_01/data.json: .* in results/quick"
-    ):
+    with pytest.raises(UserError, match=r"results/smoke-2024_01/data.json: .* in results/quick"):
         require_own_targets(["-n", "--", "results/smoke-2024_01/data.json"], *own)
     require_own_targets(["--report", "results/smoke/r.zip"], *own)
     require_own_targets(["-n", "results/quick/data.json", "results/x", "report", "data/y/z"], *own)

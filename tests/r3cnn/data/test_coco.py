@@ -200,6 +200,21 @@ def test_coco_is_fetched_unpacked_and_checked(server, archives, shapes, tmp_path
     assert names == {"annotations", "train2017", "val2017"}, "no zip and nothing half unpacked"
 
 
+def test_the_validation_images_alone(server, archives, shapes, tmp_path):
+    words = ["data", "coco", "--to", str(tmp_path / "coco"), "--mirror", server.address]
+    done = CliRunner().invoke(main, [*words, "--val-only"])
+    assert done.exit_code == 0, done.output
+    assert "COCO 2017, no training and 4 other images" in done.output
+    found = sorted(path.name for path in (tmp_path / "coco").glob("*"))
+    assert found == ["annotations", "val2017"]
+    assert [path.name for path in (tmp_path / "coco" / "annotations").iterdir()] == [
+        "instances_val2017.json"
+    ]
+    assert "/zips/train2017.zip" not in [path for path, _ in server.requests]
+    done = CliRunner().invoke(main, words)
+    assert "COCO 2017, 8 training and 4 other images" in done.output, "the rest comes later"
+
+
 def test_a_zip_that_the_user_put_there_stays(server, archives, tmp_path):
     (tmp_path / "coco").mkdir()
     shutil.copy(server.folder / archives[1].path, tmp_path / "coco")

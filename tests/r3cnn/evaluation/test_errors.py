@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -45,80 +46,95 @@ def average_precision(points: list[tuple[float, bool]], objects: int) -> float:
     return float(np.mean(best))
 
 
-def tide(run: COCOeval) -> tuple[float, dict[str, float], dict[str, int]]:
-    """TIDE as its paper has it, on COCO's matches: AP50, gains, counts. Bolya et al., ECCV 2020, section 2."""
-    params, segm = run.params, run.params.iouType == "segm"
-    everything = [one for one in run.evalImgs if one and one["aRng"] == params.areaRng[0]]
-    used = {
-        g for one in everything for g, m in zip(one["gtIds"], one["gtMatches"][0], strict=True) if m
-    }
-    truth = {g["id"]: g for g in run.cocoGt.dataset["annotations"] if not g["iscrowd"]}
-    objects = {c: sum(g["category_id"] == c for g in truth.values()) for c in params.catIds}
-    hits: dict[int, list] = {c: [] for c in params.catIds}
-    wrong: list[
-        tuple[str, int, float, int | None]
-    ] = []  # kind, class, score, object that it is nearly
+@dataclass
+class Mistake:
+    """A detection that matches nothing; near: the object that it would have, but for its box or its class."""
 
-    def overlaps(found: dict) -> dict[int, float]:
-        there = [g for g in truth.values() if g["image_id"] == found["image_id"]]
-        shape = run.cocoGt.annToRLE if segm else lambda one: one["bbox"]
+    kind: str
+    category: int
+    score: float
+    near: int | None
+
+
+class Matched:
+    """COCO's matches at IoU 0.5, all sizes: hits of each class as (score, True), and the mistakes."""
+
+    def __init__(self, run: COCOeval) -> None:
+        self.run = run
+        annotations = run.cocoGt.dataset["annotations"]
+        self.truth = {g["id"]: g for g in annotations if not g["iscrowd"]}
+        self.objects = {
+            c: sum(g["category_id"] == c for g in self.truth.values()) for c in run.params.catIds
+        }
+        self.hits: dict[int, list[tuple[float, bool]]] = {c: [] for c in run.params.catIds}
+        self.mistakes: list[Mistake] = []
+        everything = [one for one in run.evalImgs if one and one["aRng"] == run.params.areaRng[0]]
+        pairs = [zip(one["gtIds"], one["gtMatches"][0], strict=True) for one in everything]
+        self.used = {g for of_image in pairs for g, match in of_image if match}
+        for one in everything:
+            parts = (one["dtIds"], one["dtMatches"][0], one["dtIgnore"][0])
+            for id_, match, ignored in zip(*parts, strict=True):
+                found = run.cocoDt.anns[id_]
+                if match and not ignored:
+                    self.hits[one["category_id"]].append((found["score"], True))
+                elif not ignored:
+                    self.mistakes.append(self._mistake(found))
+
+    def _mistake(self, found: dict) -> Mistake:
+        iou = self._overlaps(found)
+        category = found["category_id"]
+        same = {g: v for g, v in iou.items() if self.truth[g]["category_id"] == category}
+        other = {g: v for g, v in iou.items() if g not in same}
+        near, far = max(same, key=same.get, default=None), max(other, key=other.get, default=None)
+        if near is not None and BACKGROUND <= same[near] <= HIT:
+            return Mistake("Loc", category, found["score"], near)
+        if far is not None and other[far] >= HIT:
+            return Mistake("Cls", category, found["score"], far)
+        if any(v >= HIT and g in self.used for g, v in same.items()):
+            return Mistake("Dupe", category, found["score"], None)
+        kind = "Bkg" if max(iou.values(), default=0) <= BACKGROUND else "Both"
+        return Mistake(kind, category, found["score"], None)
+
+    def _overlaps(self, found: dict) -> dict[int, float]:
+        """IoU with each object of the image."""
+        segm = self.run.params.iouType == "segm"
+        there = [g for g in self.truth.values() if g["image_id"] == found["image_id"]]
+        shape = self.run.cocoGt.annToRLE if segm else lambda one: one["bbox"]
         own = found["segmentation"] if segm else found["bbox"]
         ious = rle.iou([own], [shape(g) for g in there], [0] * len(there)) if there else [[]]
-        return {g["id"]: float(iou) for g, iou in zip(there, np.ravel(ious), strict=True)}
+        return {g["id"]: float(v) for g, v in zip(there, np.ravel(ious), strict=True)}
 
-    for one in everything:
-        for id_, match, skip in zip(
-            one["dtIds"], one["dtMatches"][0], one["dtIgnore"][0], strict=True
-        ):
-            found = run.cocoDt.anns[id_]
-            if skip:
-                continue
-            if match:
-                hits[one["category_id"]].append((found["score"], True))
-                continue
-            iou = overlaps(found)
-            same = {g: v for g, v in iou.items() if truth[g]["category_id"] == found["category_id"]}
-            other = {g: v for g, v in iou.items() if g not in same}
-            near, far = (
-                max(same, key=same.get, default=None),
-                max(other, key=other.get, default=None),
-            )
-            if near is not None and BACKGROUND <= same[near] <= HIT:
-                kind, target = "Loc", near
-            elif far is not None and other[far] >= HIT:
-                kind, target = "Cls", far
-            elif any(v >= HIT and g in used for g, v in same.items()):
-                kind, target = "Dupe", None
-            elif max(iou.values(), default=0) <= BACKGROUND:
-                kind, target = "Bkg", None
-            else:
-                kind, target = "Both", None
-            wrong.append((kind, found["category_id"], found["score"], target))
 
-    targets = {target for _, _, _, target in wrong if target is not None} - used
-    missed = [g for g in truth if g not in used and g not in targets]
+def tide(run: COCOeval) -> tuple[float, dict[str, float], dict[str, int]]:
+    """TIDE as its paper has it, on COCO's matches: AP50, gains, counts. Bolya et al., ECCV 2020, section 2."""
+    matched = Matched(run)
+    mistakes, used = matched.mistakes, matched.used
+    targets = {one.near for one in mistakes if one.near is not None} - used
+    missed = [g for g in matched.truth if g not in used and g not in targets]
     best: dict[int, float] = {}
-    for _, _, score, target in wrong:
-        if target in targets:
-            best[target] = max(best.get(target, -1), score)
+    for one in mistakes:
+        if one.near in targets:
+            best[one.near] = max(best.get(one.near, -1), one.score)
 
     def mean_ap(fixed: str = "") -> float:
-        points = {c: list(found) for c, found in hits.items()}
-        for kind, category, score, target in wrong:
-            if kind != fixed:
-                points[category].append((score, False))
-            elif target in targets and best[target] == score:
-                points[truth[target]["category_id"]].append((score, True))
-        left = dict(objects)
+        """With the mistakes of a kind mended."""
+        points = {c: list(found) for c, found in matched.hits.items()}
+        for one in mistakes:
+            if one.kind != fixed:
+                points[one.category].append((one.score, False))
+            elif one.near in targets and best[one.near] == one.score:
+                points[matched.truth[one.near]["category_id"]].append((one.score, True))
+        left = dict(matched.objects)
         for g in missed if fixed == "Miss" else ():
-            left[truth[g]["category_id"]] -= 1
+            left[matched.truth[g]["category_id"]] -= 1
         # a class all of whose objects were missed has nothing left to be found
-        aps = [
-            average_precision(points[c], left[c]) if left[c] else 0 for c in objects if objects[c]
-        ]
-        return float(np.mean(aps))
+        there = [c for c, count in matched.objects.items() if count]
+        return float(
+            np.mean([average_precision(points[c], left[c]) if left[c] else 0 for c in there])
+        )
 
-    counts = {kind: sum(one[0] == kind for one in wrong) for kind in TIDE} | {"Miss": len(missed)}
+    counts = {kind: sum(one.kind == kind for one in mistakes) for kind in TIDE}
+    counts["Miss"] = len(missed)
     return mean_ap(), {kind: mean_ap(kind) - mean_ap() for kind in TIDE}, counts
 
 

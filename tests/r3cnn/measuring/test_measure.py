@@ -162,6 +162,15 @@ def test_speed_is_measured_for_each_number_of_loops(looped, monkeypatch):
     for one in found.values():
         assert one["images"] == 2
         assert one["images_per_second"] > 0
+        times = one["latency_seconds"]
+        assert 0 < times["p50"] <= times["p95"]
+        assert times["p50"] == pytest.approx(1 / one["images_per_second"], abs=1e-3, rel=1e-2)
+
+
+def test_latency_is_the_mean_the_median_and_what_19_of_20_images_stay_within():
+    seconds = [0.1 * n for n in range(20, -1, -1)]
+    assert measure.latency(seconds) == {"mean": 1.0, "p50": 1.0, "p95": 1.9}
+    assert measure.latency([0.25]) == {"mean": 0.25, "p50": 0.25, "p95": 0.25}
 
 
 def test_memory_is_measured_in_training_steps(plain, monkeypatch):

@@ -115,7 +115,7 @@ def test_data(shapes, tmp_path):
 @pytest.mark.parametrize(("state", "code"), [(doctor.OK, 0), (doctor.NOTE, 0), (doctor.BROKEN, 1)])
 def test_the_exit_code(monkeypatch, state, code):
     findings = [doctor.Finding(doctor.OK, "a", "fine"), doctor.Finding(state, "b", "found", "do")]
-    monkeypatch.setattr(doctor, "examine", lambda scale, data: findings)
+    monkeypatch.setattr(doctor, "examine", lambda scale, data, gpu: findings)
     result = CliRunner().invoke(main, ["doctor"])
     assert result.exit_code == code
     assert result.output.splitlines() == [str(finding) for finding in findings]
@@ -123,7 +123,7 @@ def test_the_exit_code(monkeypatch, state, code):
 
 
 def test_repair_comes_before_the_findings(monkeypatch, tmp_path):
-    monkeypatch.setattr(doctor, "examine", lambda scale, data: [])
+    monkeypatch.setattr(doctor, "examine", lambda scale, data, gpu: [])
     monkeypatch.setattr(operators.sysconfig, "get_path", lambda _: str(tmp_path))
     result = CliRunner().invoke(main, ["doctor", "--repair"])
     assert result.exit_code == 0

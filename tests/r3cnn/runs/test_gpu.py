@@ -145,3 +145,48 @@ def test_every_advised_build_has_kernels_for_what_it_is_advised_for():
         for capability in (build.lowest, build.highest):
             assert gpu.supported(capability, architectures), build
     assert gpu.advice(None, (3, 5)).endswith("(make setup CUDA=cpu)")
+
+
+# ------------------------------------------------------------------------- whether it computes
+
+
+def test_a_node_without_a_gpu_cannot_train(machine):
+    machine.has("13.0", "580.82.07")
+    (found,) = gpu.computes()
+    assert (found.state, found.what) == (BROKEN, "GPU")
+    assert "sees none" in found.found
+
+
+@pytest.mark.parametrize(
+    ("on_gpu", "state", "words"),
+    [
+        (lambda right: right * (1 + 1e-3), OK, "as on the CPU"),
+        (lambda right: right + right.abs().max(), BROKEN, "off by 1 of its largest"),
+        (lambda right: right * float("nan"), BROKEN, "off by nan"),
+    ],
+)
+def test_each_gpu_computes_as_the_cpu_does(machine, monkeypatch, on_gpu, state, words):
+    machine.has("13.0", "580.82.07", seen=[(8, 0), (8, 0)])
+    right = gpu._gradient("cpu")
+    assert float(right.abs().max()) > 0
+    monkeypatch.setattr(
+        gpu, "_gradient", lambda device: right if device == "cpu" else on_gpu(right)
+    )
+    found = list(gpu.computes())
+    assert [one.what for one in found] == ["GPU 0 computes", "GPU 1 computes"]
+    for one in found:
+        assert one.state == state
+        assert words in one.found
+
+
+def test_a_gpu_that_raises(machine, monkeypatch):
+    machine.has("13.0", "580.82.07", seen=[(8, 0)])
+
+    def gradient(device):
+        raise RuntimeError("CUDA error: uncorrectable ECC error encountered\nCUDA kernel errors")
+
+    monkeypatch.setattr(gpu, "_gradient", gradient)
+    (found,) = gpu.computes()
+    assert found.state == BROKEN
+    assert found.found == "CUDA error: uncorrectable ECC error encountered"
+    assert "--exclude=NODE" in found.remedy

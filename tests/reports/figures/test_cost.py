@@ -27,3 +27,12 @@ def test_each_evaluation_is_a_point(smoke: ResultFolder) -> None:
     assert len(chart.frame) == 6
     assert chart.svg().startswith(b"<?xml")
     assert "mask AP" in chart.summary
+
+
+def test_seventeen_trainings_are_told_apart(smoke: ResultFolder) -> None:
+    for number in range(17):
+        smoke.score(f"t{number:02}", 1, 0.3, 0.2)
+        smoke.measure(f"t{number:02}")
+    results = load_results(smoke.path)
+    key = ap_over_cost(results, setting_of(results))._key
+    assert len(key) == len({look for _, *pair in key for look in [tuple(pair)]}) == 17

@@ -34,6 +34,7 @@ def fill(folder: ResultFolder) -> None:
         folder.train(training, attempts=[{}, {}])
         folder.score(training, loops, 0.4, 0.3)
         folder.resample(training, loops, 0.4)
+        folder.errors(training, loops, 0.1, 0.05)
         folder.measure(training)
         folder.config(training, f"name = {training!r}\nother = '</script>'\n")
         folder.curve(training, 40)
@@ -41,6 +42,9 @@ def fill(folder: ResultFolder) -> None:
         folder.write(f"logs/train/{training}.seed0.log", f"the end of {training}")
     line = {"epoch": 1, "loops": 3, "bbox_AP": 0.1, "segm_AP": 0.2}
     folder.write("trainings/htc/seed0/validation.jsonl", json.dumps(line))
+    latency = {"mean": 0.25, "p50": 0.2, "p95": 0.5}
+    speed = {"images_per_second": 5.0, "images": 8, "latency_seconds": latency}
+    folder.measure("mask_1x", speed={"1": speed})
     folder.histogram("mask_3x", 1, epochs=5)
     folder.counts("r3_1loop", [512, 256, 128, 64, 32, 16, 8, 4, 2, 1])
     folder.train("dcn", weights={"source": f"https://zoo.org/{HOSTILE}", "sha256": "0" * 64})
@@ -259,6 +263,14 @@ def test_a_measured_cell_opens_its_measurement(page: Browser) -> None:
     text = drawer(page)
     assert "peak resident set" in text
     assert "again/smoke/measurements/mask_1x.json" in text
+    assert "mean 250 ms, p50 200 ms, p95 500 ms over 8 images" in text
+
+
+def test_a_measurement_of_an_earlier_version_opens_without_latency(page: Browser) -> None:
+    click(page, "#table1 tr[data-training=htc] button.open[data-key='memory.training_gib']")
+    text = drawer(page)
+    assert "peak resident set" in text
+    assert "Latency" not in text
 
 
 def test_a_cell_not_run_opens_its_command(page: Browser) -> None:
@@ -324,6 +336,54 @@ def test_a_curve_keeps_its_colour_whatever_else_is_ticked(page: Browser) -> None
     assert all(before[name] == colour for name, colour in after.items())
 
 
+def test_charts_are_closed_until_their_heading_is_pressed_or_named(
+    page: Browser, written: tuple[Path, ResultFolder]
+) -> None:
+    opened = "[...document.querySelectorAll('#charts details[open]')].map(d => d.id)"
+    assert page.evaluate(opened) == []
+    page.evaluate("location.hash = '#confusion'")
+    time.sleep(0.3)
+    assert page.evaluate(opened) == ["confusion"]
+    width = "document.querySelector('#confusion img').naturalWidth"
+    assert (
+        page.evaluate(
+            f"new Promise(r => {{ const i = document.querySelector('#confusion img'); "
+            f"i.complete ? r({width}) : i.onload = () => r({width}); }})"
+        )
+        > 0
+    )
+
+
+def test_a_table_has_one_tab_stop_and_its_notes_are_behind_the_last_number(page: Browser) -> None:
+    stops = page.evaluate(
+        "[...document.querySelectorAll('#table1 table button, #table1 table a')]"
+        ".filter(e => e.tabIndex >= 0).length"
+    )
+    assert stops == 1
+    found = page.evaluate(
+        "(() => { const row = document.querySelector('#table1 tbody tr'); "
+        "const all = row.querySelectorAll('button.open'); all[all.length - 1].focus(); "
+        "document.activeElement.dispatchEvent(new KeyboardEvent('keydown', "
+        "{key: 'ArrowRight', bubbles: true})); return document.activeElement.getAttribute('href'); })()"
+    )
+    assert found.startswith("#table1-note-")
+
+
+def test_the_loops_of_the_legend_rise_as_in_the_figure(page: Browser) -> None:
+    names = page.evaluate(
+        "[...document.querySelectorAll('#iou-chart-first .legendtext')].map(t => t.textContent)"
+    )
+    assert names == ["loop 1", "loop 2", "loop 3"]
+
+
+def test_an_id_is_not_broken_in_a_narrow_window(page: Browser) -> None:
+    page.resize(400, 900)
+    heights = page.evaluate(
+        "[...document.querySelectorAll('#provenance tbody tr')].map(r => r.offsetHeight)"
+    )
+    assert max(heights) < 40
+
+
 @pytest.mark.parametrize("width", [400, 900])
 def test_row_labels_stay_while_a_table_scrolls(page: Browser, width: int) -> None:
     page.resize(width, 900)
@@ -332,6 +392,16 @@ def test_row_labels_stay_while_a_table_scrolls(page: Browser, width: int) -> Non
     page.evaluate("document.querySelector('#table4 .scroll').scrollLeft = 300")
     assert page.evaluate("document.querySelector('#table4 .scroll').scrollLeft") > 0
     assert page.evaluate(left) == pytest.approx(before, abs=1)
+
+
+@pytest.mark.parametrize(("width", "rows"), [(1280, 1), (900, 2), (400, 4)])
+def test_the_eight_views_of_an_image_fill_their_rows(page: Browser, width: int, rows: int) -> None:
+    page.resize(width, 900)
+    tops = page.evaluate(
+        "[...document.querySelectorAll('.views figure')].map(f => f.getBoundingClientRect().top)"
+    )
+    assert len(tops) == 8
+    assert len(set(tops)) == rows
 
 
 def test_an_image_of_the_gallery_enlarges(page: Browser) -> None:

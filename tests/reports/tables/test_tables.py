@@ -143,6 +143,21 @@ def test_rows_that_no_table_names(smoke: ResultFolder) -> None:
     assert str(other.rows[1].cells["bbox_AP"].ours.mean) == "20.0"
 
 
+def test_what_holds_of_all_rows_is_said_once_and_marks_none(smoke: ResultFolder) -> None:
+    for training, loops in (("mask_1x", 1), ("htc", 3)):
+        smoke.train(training, source_sha256=FORMER)
+        smoke.score(training, loops, 0.2, 0.1, provenance={"source_sha256": FORMER})
+    table = built(smoke)["table1"]
+    assert "†" not in {mark for row in table.rows for mark in table.row_marks(row)}
+    assert table.source_notes == ()
+    assert [line for line in table.statements if "All rows" in line and "other sources" in line]
+    smoke.train("r3_naive_inc")
+    smoke.score("r3_naive_inc", 3, 0.2, 0.1)
+    table = built(smoke)["table1"]
+    marks = {row.training: "†" in table.row_marks(row) for row in table.rows if row.run}
+    assert marks == {"mask_1x": True, "htc": True, "r3_naive_inc": False}
+
+
 def test_marks_of_sources_and_notes(smoke: ResultFolder) -> None:
     smoke.train("mask_1x", source_sha256=FORMER)
     smoke.score("mask_1x", 1, 0.2, 0.1)
