@@ -24,7 +24,7 @@ Scalar = tuple[str, float, int, float]  # tag, value, step or epoch, seconds sin
 def write_events(
     results: Results, out: Path, writer: Callable[[str], Any] | None = None
 ) -> list[Path]:
-    """Write out/<training>/seed<k>/events..., in place of earlier ones; returns their folders.
+    """Write out/<training>/seed<k>/events..., instead of earlier ones; returns their folders.
 
     Of a training that still runs, the log so far. writer: as tensorboard.summary.Writer. Raises: UserError where
     TensorBoard is not installed or nothing has been logged.
@@ -112,7 +112,7 @@ def _start(results: Results, training: str, seed: int) -> float:
 
 
 def _write(scalars: list[Scalar], folder: Path, writer: Callable[[str], Any]) -> Path:
-    """Write all beside the folder, then put them into the place of what an earlier call wrote."""
+    """Write all next to the folder, then replace the files of an earlier call."""
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent) as new:
         events = writer(new)

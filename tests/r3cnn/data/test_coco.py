@@ -204,7 +204,7 @@ def test_the_validation_images_alone(server, archives, shapes, tmp_path):
     words = ["data", "coco", "--to", str(tmp_path / "coco"), "--mirror", server.address]
     done = CliRunner().invoke(main, [*words, "--val-only"])
     assert done.exit_code == 0, done.output
-    assert "COCO 2017, no training and 4 other images" in done.output
+    assert "COCO 2017, no training and 4 validation images" in done.output
     found = sorted(path.name for path in (tmp_path / "coco").glob("*"))
     assert found == ["annotations", "val2017"]
     assert [path.name for path in (tmp_path / "coco" / "annotations").iterdir()] == [
