@@ -17,7 +17,7 @@ with_scale = $(strip $(if $(filter scale=%,$(ARGS)),$(ARGS),$(with_config)))
 run := PATH="$(abspath $(VENV))/bin:$$PATH"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock doctor plan reproduce smoke pretrain continue status bench bench-gpu test test-rest test-all test-fast slurm-test lint format clean
+.PHONY: help setup lock doctor plan reproduce smoke pretrain continue status bench bench-gpu test test-rest test-all test-fast slurm-test lint format docs clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -96,6 +96,11 @@ format: $(READY) ## format the sources with ruff and snakefmt
 	@$(run) ruff check --fix .
 	@$(run) ruff format .
 	@$(run) snakefmt $(SNAKEFILES)
+
+docs: $(READY) ## build the documentation site: build/docs/start.html
+	@$(run) python -m pip install --quiet --group docs
+	@$(run) NO_MKDOCS_2_WARNING=1 mkdocs build --quiet
+	@echo "The site: build/docs/start.html"
 
 clean: ## remove caches and results/smoke; keep .venv, other results and .snakemake
 	rm -rf results/smoke .pytest_cache .ruff_cache .mypy_cache build *.egg-info

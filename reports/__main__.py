@@ -321,8 +321,8 @@ def pictures_command(tables: Path, table: str, results: Path, out: Path) -> list
 def tensorboard_command(run: Path, out: Path | None) -> list[Path]:
     """Write the logs of all trainings for TensorBoard.
 
-    Losses and learning rates are by step, APs by epoch. Needs `pip install tensorboard`. Show them with
-    `tensorboard --logdir OUT`.
+    Losses and learning rates are by step, APs by epoch. Needs `pip install tensorboard`; then
+    `tensorboard --logdir OUT` shows them.
     """
     from .results.load import load_results
     from .results.tensorboard import write_events

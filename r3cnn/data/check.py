@@ -46,9 +46,9 @@ def _require_layout(folder: Path, wanted: Sequence[str]) -> None:
     if not folder.is_dir():
         images = " and ".join(f"{image_folder(folder, split).name}/" for split in wanted)
         raise UserError(
-            f"{folder}: no such folder, expected one with annotations/, {images}; give the right path, download "
-            f"COCO with `python -m r3cnn data coco --to {folder}`, or generate images with `python -m r3cnn "
-            "data shapes`"
+            f"{folder}: no such folder, expected one with annotations/, {images}; give the right path, "
+            f"download COCO with `python -m r3cnn data coco --to {folder}`, or generate images with "
+            "`python -m r3cnn data shapes`"
         )
     for split in wanted:
         if not annotation_file(folder, split).is_file():

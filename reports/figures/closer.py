@@ -58,8 +58,8 @@ def ap_by_class(found: Sequence[Wrong]) -> Panels:
     return Panels(
         AP_BY_CLASS,
         "AP by class",
-        "AP in percent of each class, the mean over seeds: the darker, the higher. A class without an object is "
-        "blank.",
+        "AP in percent of each class, the mean over seeds: the stronger the colour, the higher. A class without "
+        "an object is blank.",
         frame,
         [(f"{kind} AP", frame[frame["kind"] == kind]) for kind in kinds],
         _draw_classes(labels, names),
@@ -129,7 +129,8 @@ def confusions(found: Sequence[Wrong]) -> Panels:
         "Confusions",
         f"Detections of a score from {CONFUSION_SCORE} at IoU 0.5: down, the class of the object; across, the "
         f"class of the detection; the last of each is {NOTHING}: objects that were not found, and detections of "
-        "no object. Each row is drawn as shares of its sum, the darker, the more; of boxes, if there are any.",
+        "no object. Each row is drawn as shares of its sum, the stronger the colour, the more. Masks "
+        "are drawn only of results without boxes.",
         frame,
         [(_title(*wrong.evaluation), pd.DataFrame(summed[wrong])) for wrong in shown],
         _draw_confusion(names if named else ()),

@@ -17,7 +17,7 @@ POINTS = 200
 def histogram_series(results: Results) -> dict[str, Any]:
     """training -> {epochs, loops, seeds, low: bin edges, counts: by assignment and view}.
 
-    counts[assignment][view][epoch][loop][bin], summed over seeds. Raises: UserError.
+    counts, by assignment, view, epoch, loop and bin, are summed over seeds. Raises: UserError.
     """
     series = {}
     for training in RunFolder(results.folder).training_ids():

@@ -1,4 +1,4 @@
-"""Errors of each evaluation: the files next to the scores, over the seeds."""
+"""What went wrong in each evaluation: the files next to the scores, over the seeds."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

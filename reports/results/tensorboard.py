@@ -112,7 +112,7 @@ def _start(results: Results, training: str, seed: int) -> float:
 
 
 def _write(scalars: list[Scalar], folder: Path, writer: Callable[[str], Any]) -> Path:
-    """Write all next to the folder, then replace the files of an earlier call."""
+    """Write all next to the folder, then replace what an earlier call wrote."""
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent) as new:
         events = writer(new)
