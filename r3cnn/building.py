@@ -1,4 +1,4 @@
-"""The old name of `r3cnn.weights.building` and `r3cnn.weights.device`; it goes with version 0.3."""
+"""The old name of `r3cnn.weights.building` and `r3cnn.weights.device`; it will be removed in version 0.3."""
 
 import warnings
 

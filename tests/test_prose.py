@@ -29,7 +29,7 @@ INSTEAD = {
     r"\bwhat (is|was|lies) (there|transparent)\b": "existing, transparency",
     r"\b(of|than|to) what\b": "name the thing",
     r"\b(one|others) that is of\b": "name it",
-    r"\b(is|are|was|were) no (?!longer\b|more\b|compiled\b|annotated\b)\w+": "is not a, is invalid",
+    r"(?<!there )\b(is|are|was|were) no (?!longer\b|more\b|compiled\b|annotated\b)\w+": "is not a, is invalid",
     r"\bwhere (there (is|are)|none (is|are))\b": "if",
     r"\bin place of\b": "instead of",
     r"\bsee to\b": "check",
@@ -96,6 +96,13 @@ def helps(group: click.Group, parent: click.Context | None = None) -> Iterator[t
             yield from helps(command, context)
 
 
+def first_lines() -> Iterator[tuple[str, str]]:
+    """(file, first line of its docstring): docs/architecture.md shows them."""
+    for path in FILES:
+        said = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+        yield str(path.relative_to(ROOT)), said.split("\n")[0]
+
+
 PAGES = [
     *("README.md", "CHANGELOG.md", "CONTRIBUTING.md"),
     *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")),
@@ -117,6 +124,16 @@ def test_messages(path):
     assert [f"line {line}: {odd}" for line, text in texts for odd in odd_words(text)] == []
 
 
+def test_what_a_file_is():
+    assert {path: odd for path, line in first_lines() if (odd := odd_words(line))} == {}
+
+
+def test_the_targets_of_make():
+    helps = re.findall("^[a-z-]+:.*## (.*)", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M)
+    assert len(helps) > 15
+    assert {text: odd for text in helps if (odd := odd_words(text))} == {}
+
+
 @pytest.mark.parametrize("group", [main, cli], ids=["r3cnn", "reports"])
 def test_helps(group):
     found = dict(helps(group))
@@ -130,7 +147,7 @@ def test_the_page_of_the_report(path):
     assert odd_words(shown) == []
 
 
-@pytest.mark.parametrize("name", ["tables", "controls", "heads"])
+@pytest.mark.parametrize("name", ["tables", "controls", "heads", "rates", "sweep"])
 def test_captions_of_tables(name):
     assert odd_words((ROOT / "reports" / f"{name}.yaml").read_text(encoding="utf-8")) == []
 

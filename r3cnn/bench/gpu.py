@@ -51,8 +51,8 @@ def measure(
 ) -> str:
     """Measure HTC and the models in turn, add them to the file, and return its table.
 
-    HTC stands in every command, so that each ratio is of one run. A model that the file has already is
-    measured anew; those of another device or size are refused. Without a GPU size and scale must be given.
+    HTC is measured in every command, so that each ratio is of one run. A model that the file already has is
+    measured again; those of another device or size are refused. Without a GPU size and scale must be given.
     """
     wanted = _wanted(models)
     size, scale = _setting(size, scale)
@@ -183,7 +183,7 @@ def medians(rounds: Sequence[dict]) -> dict:
 
 
 def forget() -> None:
-    """Drop the former model, whose RoI head and taps hold each other, before memory is counted anew."""
+    """Drop the former model, whose RoI head and taps hold each other, before memory is counted again."""
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()

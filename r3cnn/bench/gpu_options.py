@@ -109,7 +109,7 @@ def exact_products() -> Iterator[None]:
 
 
 def require_equal(differing: dict[str, float]) -> None:
-    """Refuse outputs that are no numbers, and in float32 those beyond the tolerance."""
+    """Refuse outputs that are not numbers, and in float32 those beyond the tolerance."""
     for name, found in differing.items():
         limit = math.inf if name == HALVED else advanced.TOLERANCE
         if not (found <= limit and math.isfinite(found)):

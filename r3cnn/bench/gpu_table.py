@@ -14,7 +14,7 @@ DIGITS = (2, 1, 2, 2, 3, 2, 2, 2, 2)
 
 
 def render(content: dict) -> str:
-    """One line a model: memory, step time and speed, over HTC of the same command, beside the paper's."""
+    """One line a model: memory, step time and speed, over HTC of the same command, next to the paper's."""
     lines = [
         f"{content['device']}, {content['size']}, {content['classes']} classes, scale {content['scale']}; "
         f"memory of {content['memory_of']}",

@@ -22,7 +22,7 @@ def train(
     images: Images | None = None,
     scale: str = "mini",
 ) -> dict:
-    """A step with plain PyTorch over one with compiled operators. Raises LeftOut where there are none."""
+    """A step with plain PyTorch over one with compiled operators. Raises LeftOut if there are none."""
     if not is_compiled():
         raise LeftOut(f"no compiled operators; {GET[COMPILED]}")
     against = importlib.import_module("mmcv._ext")

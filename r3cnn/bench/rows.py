@@ -11,7 +11,7 @@ log = logging.getLogger(__name__)
 
 
 def _row(module: str, function: str, *given: object) -> Callable[[], dict]:
-    """What measures a row: a function of a module beside, imported when it is called."""
+    """The measurement of a row: a function of a module in this folder, imported when it is called."""
 
     def measured() -> dict:
         return getattr(import_module(f".{module}", __package__), function)(*given)

@@ -24,7 +24,7 @@ class LeftOut(UserError):
 
 
 def read(path: Path) -> dict:
-    """{"rows": {name: row}} of an earlier run; no rows where there is no file. Raises UserError."""
+    """{"rows": {name: row}} of an earlier run; no rows if there is no file. Raises UserError."""
     if not path.is_file():
         return {"rows": {}}
     try:

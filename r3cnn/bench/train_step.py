@@ -24,7 +24,7 @@ def naive(rounds: int = 3, images: Images | None = None, scale: str = "paper") -
 
 
 def counting(rounds: int = 5, images: Images | None = None, scale: str = "paper") -> dict:
-    """A step with IoU counting over one without; beside it the counting's own seconds in a step."""
+    """A step with IoU counting over one without; next to it the counting's own seconds in a step."""
     images = images or Images(320, 256, 2)
     cfg = sample_fewer(config("r3_naive_inc", images, scale))
     counted, spent = watched(Step(cfg))

@@ -33,7 +33,7 @@ class ZooModel:
 
 
 def zoo_folder() -> Path:
-    """The folder of mmdet's configs and metafiles. Raises UserError where there is none."""
+    """The folder of mmdet's configs and metafiles. Raises UserError if there is none."""
     spec = importlib.util.find_spec("mmdet")
     for place in (spec and spec.submodule_search_locations) or ():
         if (folder := Path(place) / CONFIGS).is_dir():

@@ -125,7 +125,7 @@ def estimate(
 
 
 def _piloted(given: Path | None, scale: str, by_default: bool) -> list:
-    """The trainings of a pilot: of the folder given, else of the scale's own where there is one."""
+    """The trainings of a pilot: of the folder given, else of the scale's own if there is one."""
     from ..runs.pilot import SUFFIX, read_pilot
 
     if given is not None or by_default:

@@ -21,5 +21,5 @@ def load_config(path: str | Path) -> Config:
 
 
 def text_of(cfg: Config) -> str:
-    """A resolved config as Python that reads back the same: mmengine fills in what stands in double braces."""
+    """A resolved config as Python that reads back the same: mmengine fills in what is in double braces."""
     return cfg.pretty_text.replace("{{", r"{\x7b")  # only a string literal can hold them

@@ -84,7 +84,7 @@ def _require_class(where: str, found: Any, wanted: Any) -> None:
 
 
 def _require_like(where: str, found: Any, wanted: Any) -> None:
-    """The value may stand in the other's place; nothing (null) may stand anywhere."""
+    """The value may replace the other; null may replace anything."""
     if found is None:
         _require_unquoted(where, wanted)
     if found is None or wanted is None:
@@ -119,7 +119,7 @@ def _require_kind(where: str, kinds: set[str], kind: str, wanted: Any) -> None:
 
 
 def _require_unquoted(where: str, wanted: Any) -> None:
-    """No text that is a number or a truth value but for its quotes, however deep it stands."""
+    """No number or boolean in quotes, at any depth."""
     if isinstance(wanted, dict):
         for key, value in wanted.items():
             _require_unquoted(f"{where}.{key}", value)

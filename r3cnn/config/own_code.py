@@ -34,7 +34,7 @@ def import_all(cfg: Config) -> None:
 
 
 def file_of(cfg: Config) -> Path | None:
-    """The user's own code of a config: where it was when the config was made, else beside the config.
+    """The user's own code of a config: where it was when the config was made, else next to the config.
 
     Raises UserError where it is missing, or another one by now.
     """

@@ -49,7 +49,7 @@ def registry_of(kind: str) -> Registry | None:
 
 
 def taken(node: Any) -> list[str]:
-    """The arguments that the class named by a node's `type` takes; none where there is no such class."""
+    """The arguments that the class named by a node's `type` takes; none if there is no such class."""
     kind = node.get("type") if isinstance(node, dict) else None
     registry = registry_of(kind) if isinstance(kind, str) else None
     if registry is None:

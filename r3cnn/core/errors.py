@@ -2,4 +2,4 @@
 
 
 class UserError(Exception):
-    """A mistake that the user can mend: one line that names the file, the key, and what to do."""
+    """A mistake that the user can fix: one line that names the file, the key, and what to do."""

@@ -50,7 +50,7 @@ _waiting: ContextVar[list[tuple[Path, Path]] | None] = ContextVar("waiting", def
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary name beside `path` (same suffix); on success it becomes `path`.
+    """Give a temporary name next to `path` (same suffix); on success it becomes `path`.
 
     After an error the temporary file is removed and an older `path` is left as it was. Raises UserError
     if the disk is full or the folder cannot be written; the latter at once.

@@ -21,7 +21,7 @@ CHECKOUT = _checkout()
 
 
 def project_file(name: str) -> Path | None:
-    """A file of the checkout, such as constraints.txt; None where there is no checkout or no such file."""
+    """A file of the checkout, such as constraints.txt; None if there is no checkout or no such file."""
     path = CHECKOUT / name if CHECKOUT else None
     return path if path and path.exists() else None
 
@@ -80,7 +80,7 @@ class TrainingFolder:
 
     @property
     def run(self) -> "RunFolder | None":
-        """The results folder that this training lies in; None if the folder lies nowhere so deep."""
+        """The results folder that this training is in; None if the folder lies nowhere so deep."""
         above = self.path.absolute().parents
         return RunFolder(above[2]) if len(above) > 2 else None
 

@@ -16,7 +16,7 @@ NUMBER_AS_TEXT = re.compile(
 
 
 class PlainLoader(yaml.SafeLoader):
-    """Refuses a key twice, a key that is no text, infinite numbers, and values that are not what they seem."""
+    """Refuses a key twice, a key that is not a text, infinite numbers, and values that are not what they seem."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         """A mapping whose keys are different texts."""

@@ -52,7 +52,7 @@ def require_one(arguments: Sequence[str]) -> None:
 
 
 def require_own_targets(arguments: Sequence[str], results: str, own: str) -> None:
-    """Raise UserError for a file that a command asks for and that lies in the results of other settings.
+    """Raise UserError for a file that a command asks for and that is in the results of other settings.
 
     results: the folder of all results; own: that of the settings of this run, below it.
     """

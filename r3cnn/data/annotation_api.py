@@ -9,7 +9,7 @@ from ..core.errors import UserError
 
 
 class CheckedCOCO(COCO):
-    """pycocotools' reader; raises UserError where the classes are not found, or stand in another order."""
+    """pycocotools' reader; raises UserError where the classes are not found, or are in another order."""
 
     def __init__(self, annotation_file: str | None = None) -> None:
         super().__init__()

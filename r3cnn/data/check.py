@@ -20,7 +20,7 @@ def check(folder: Path, wanted: Sequence[str] = SPLITS) -> dict:
     """Check a data folder in COCO 2017's layout and return the content of data.json.
 
     Counts of `train` are those of mmdet's data set, which leaves out more than a file says; those of `val`
-    are the metric's. What is left out is said, and stands in `warnings`. image_bytes are those of the
+    are the metric's. `warnings` lists what is left out. image_bytes are those of the
     images listed. Raises UserError for the first fault found. Of images the headers of
     some hundred are read. wanted: the splits to look at, `val` alone where nothing is trained.
     """

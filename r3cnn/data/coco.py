@@ -167,7 +167,7 @@ def _zip_of(folder: Path, archive: Archive, mirror: str) -> tuple[Path, bool]:
 
 
 def _unpack(folder: Path, archive: Archive, source: Path, splits: Sequence[str]) -> None:
-    """Unpack beside, then move: a folder of images is whole or not there."""
+    """Unpack into a folder next to it, then move: a folder of images is whole or not there."""
     partial = folder / f".{archive.name}.unpacked"
     shutil.rmtree(partial, ignore_errors=True)
     log.info("%s: unpacking", source)

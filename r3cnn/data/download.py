@@ -52,7 +52,7 @@ def require_right(path: Path, wanted: Wanted) -> None:
 
 
 def download(wanted: Wanted, path: Path) -> None:
-    """Write what stands at an address to `path`; a broken download goes on from what it left beside it.
+    """Write the file at an address to `path`; a broken download resumes from its part next to `path`.
 
     Raises UserError where the server gives up, says no, or sends another file: then nothing is kept.
     """

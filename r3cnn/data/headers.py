@@ -43,7 +43,7 @@ def turned(picture: Image.Image) -> Image.Image:
 
 
 def header(path: Path, whole: bool = False) -> Header | None:
-    """What the first bytes of a file say; None where Pillow finds no picture in it.
+    """What the first bytes of a file say; None where Pillow finds no image in it.
 
     whole: read all of it, for a PNG may say its orientation behind the pixels.
     """
@@ -63,7 +63,7 @@ def header(path: Path, whole: bool = False) -> Header | None:
 
 
 def size_fault(path: Path, found: Header, expected: tuple[int, int]) -> str | None:
-    """The line about a picture that is too large, or not of the expected (width, height); None for others."""
+    """The line about an image that is too large, or not of the expected (width, height); None for others."""
     stored, shown, wanted = (
         "{} x {}".format(*size) for size in (found.size, found.shown, expected)
     )

@@ -40,7 +40,7 @@ def require_sizes(folder: Path, images: Sequence[dict]) -> None:
         expected = image["width"], image["height"]
         found = header(path)
         if found is None or not size_fault(path, found, expected):
-            continue  # training names what is no picture
+            continue  # training names the files that are not images
         if not found.too_large:
             found = header(path, whole=True) or found
         if fault := size_fault(path, found, expected):

@@ -14,7 +14,7 @@ logger = logging.getLogger(__name__)
 
 
 def require_objects(dataset: Dataset, file: Path | str) -> None:
-    """Say how many objects of a training set are learnt. Raises UserError where none is.
+    """Say how many objects of a training set are learnt. Raises UserError if none is.
 
     Where `poly2mask` is off, mmdet's LoadAnnotations turns masks of run lengths into regions to ignore.
     """

@@ -9,7 +9,7 @@ from ..core.errors import UserError
 
 
 def parsed_dataset(settings: dict) -> Dataset:
-    """mmdet's data set of its config. Raises UserError where none is left to read."""
+    """mmdet's data set of its config. Raises UserError if none is left to read."""
     init_default_scope("mmdet")
     from mmdet.registry import DATASETS
 

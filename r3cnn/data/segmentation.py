@@ -17,7 +17,7 @@ CHARACTERS = 2**16  # decoded at a time, so that they stay in the processor's ca
 
 
 class Segmentation(NamedTuple):
-    """What is left of a segmentation: its fault, or what can be judged only beside its image.
+    """A parsed segmentation: its fault, or the parts that can be checked only with its image.
 
     size: an RLE's [height, width]; counts: its compressed run lengths; empty: it has no pixel; extent:
     the polygons' left, top, right and bottom.

@@ -59,7 +59,7 @@ def shared_dataset(settings: dict, checksum: str | None) -> Dataset | None:
 
 
 def _key(settings: dict, checksum: str) -> str:
-    """Of all that decides the list: the annotations, the settings but for the pipeline, the parser."""
+    """Checksum of what decides the list: the annotations, the settings except for the pipeline, the parser."""
     of_list = {name: value for name, value in settings.items() if name != "pipeline"}
     about = [LAYOUT, checksum, of_list, [version(name) for name in LIBRARIES]]
     return hashlib.sha256(json.dumps(about, sort_keys=True, default=str).encode()).hexdigest()[:24]

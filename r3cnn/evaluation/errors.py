@@ -118,7 +118,7 @@ def _mean(curves: np.ndarray) -> np.ndarray:
 
 
 def _calibration(run: hotcoco.COCOeval, table: pa.Table, kind: str) -> Calibration | None:
-    """None where scores are no probabilities: a Mask-IoU branch may predict less than 0."""
+    """None where scores are not probabilities: a Mask-IoU branch may predict less than 0."""
     scores = table.column("score" if kind == "bbox" else "mask_score").to_numpy()
     if np.any((scores < 0) | (scores > 1)):
         return None

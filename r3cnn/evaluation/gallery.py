@@ -16,7 +16,7 @@ from ..data.masks import run_lengths
 from ..data.transforms import read_image
 
 IMAGES = 4
-OBJECTS = range(2, 9)  # an image of the gallery has so many objects, where there is one
+OBJECTS = range(2, 9)  # an image of the gallery has so many objects, if there is one
 DETECTIONS = 8  # the best-scored ones are drawn
 LONGEST_SIDE = 480
 SMALLEST_RING = 4  # pixels: specks and pinholes of a mask are left out

@@ -164,7 +164,7 @@ def _match(
     """Fills hit and skipped (A, T, detections): matched with an object that counts, or with an ignored one.
 
     The detections of an image by falling score take the object of largest IoU that is still free (a crowd
-    always is): one that counts where there is one, of equal IoUs the last.
+    always is): one that counts if there is one, of equal IoUs the last.
     """
     pairs = list(_pairs(truth, found))
     if not pairs:

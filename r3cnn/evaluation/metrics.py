@@ -21,7 +21,7 @@ TOLERANCE = 1e-12
 def hotcoco_metrics(content: dict, table: pa.Table, kind: str) -> dict[str, float | None]:
     """METRICS and AP_AT_IOU by hotcoco, which gives pycocotools' numbers in a fraction of its time.
 
-    content: COCO annotations; kind: "bbox" or "segm"; None where there is no such object.
+    content: COCO annotations; kind: "bbox" or "segm"; None if there is no such object.
     """
     return numbers_of(hotcoco_run(content, table, kind))
 
@@ -67,7 +67,7 @@ def _bare(content: dict, images: np.ndarray, categories: np.ndarray, kind: str) 
     """What the metric reads of annotations, and nothing else; ids are places in the sorted ids, from 1.
 
     hotcoco stops at a field of another type than it knows, whether it needs it or not, and at a negative
-    id; boxes reach it beside their ids as float64, which has 53 bits.
+    id; boxes reach it next to their ids as float64, which has 53 bits.
     """
     sizes = {one["id"]: (one["height"], one["width"]) for one in content["images"]}
     place = {
@@ -144,7 +144,7 @@ def _mean(precision: np.ndarray) -> float | None:
 
 
 def _by_box_area(run: COCOeval, table: pa.Table) -> dict[str, float | None]:
-    """Mask AP by size once more, each detection as large as its box: matched anew with the IoUs there are."""
+    """Mask AP by size once more, each detection as large as its box: matched again with the IoUs there are."""
     area = table.column("width").to_numpy().astype(float) * table.column("height").to_numpy()
     for one in (one for found in run._dts.values() for one in found):
         one["area"] = area[one["id"] - 1]

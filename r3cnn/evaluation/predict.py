@@ -65,9 +65,9 @@ def predict(
 ) -> bool:
     """Write the detections of all validation images, for every L_e in `loops`, to one Parquet file.
 
-    Beside `out` stands <out's stem>.gallery.json: some images with what each loop found in them. The processes
+    Next to `out` it writes <out's stem>.gallery.json: some images with the detections of each loop. The processes
     of a group share the images, and the rows are the same in the same order whatever their number. `state`
-    keeps what is predicted already: a folder that all of them see; beside `out` without it. Returns False,
+    keeps what is predicted already: a folder that all of them see (default: next to `out`). Returns False,
     without a file, where `stopped()` said so after an image.
     """
     work = _Work.prepared(cfg, weights, loops)

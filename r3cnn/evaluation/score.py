@@ -32,9 +32,9 @@ CHECKED_IMAGES = 1000  # so many at most: all of COCO's would add minutes to eac
 def score(
     predictions: Path, loops: int, annotations: Path, out: Path, more: Sequence[Path] = ()
 ) -> None:
-    """Write the metrics of one L_e (0 to 1; null where there is no such object) and their provenance.
+    """Write the metrics of one L_e (0 to 1; null if there is no such object) and their provenance.
 
-    Beside `out` stand <out's stem>.bootstrap.parquet: the same metrics on resampled images, and
+    Next to `out` are <out's stem>.bootstrap.parquet: the same metrics on resampled images, and
     <out's stem>.errors.json: what went wrong, by kind and by class. predictions: the file of `predict`, or another
     tool's results in COCO's format (.json); `more`: further files of those.
     """

@@ -72,7 +72,7 @@ def _wait() -> None:
 
 
 def training_memory(cfg: Config, steps: int = 2) -> dict:
-    """Peak memory of a few training steps on the device at hand, in GiB.
+    """Peak memory of a few training steps on this machine's device, in GiB.
 
     On a GPU the tensors' peak, as the paper's column; on a CPU the process's peak resident size.
     """

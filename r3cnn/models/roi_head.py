@@ -39,7 +39,7 @@ class R3RoIHead(StandardRoIHead):
         the authors' code does so in evaluation only.
     mask_flow: hand them on in evaluation.
     mask_iou_head: config of the Mask-IoU branch; trained and run after the last loop (section 3.2).
-    shuffle_thresholds: give the loops of each training pass the thresholds in an order drawn anew, a
+    shuffle_thresholds: give the loops of each training pass the thresholds in a new random order, a
         control that neither the paper nor its code has.
     heads: the head of each loop, such as [0, 0, 1]; one head for all unless given. Loops beyond the list run
         its last head. With several, `bbox_head` and `mask_head` are one config for all or one for each.
@@ -94,7 +94,7 @@ class R3RoIHead(StandardRoIHead):
         self.bbox_head = build_heads(bbox_head, max(self.heads) + 1, "bbox_head")
 
     def init_mask_head(self, mask_roi_extractor: dict | None, mask_head: dict | list[dict]) -> None:
-        """The pooler, the box heads' where none is given, and the mask heads: as many as box heads, or one
+        """The pooler, the box heads' if none is given, and the mask heads: as many as box heads, or one
         that does not loop."""
         self.share_roi_extractor = mask_roi_extractor is None
         own = self.bbox_roi_extractor if mask_roi_extractor is None else None

@@ -52,7 +52,7 @@ def install() -> None:
 
     It comes first if R3CNN_OPS asks for another back end than the compiled one. The substitute refuses to be
     loaded where R3CNN_OPS asks for the compiled one, or for one that does not exist. Raises ImportError if
-    mmdet was imported before, and has bound stubs in place of the operators that it did not find.
+    mmdet was imported before, and has bound stubs instead of the operators that it did not find.
     """
     _stand_for_imaug()
     # by name: the .pth file's copy of the class is another one

@@ -26,7 +26,7 @@ class Job:
 
 
 def live_trainings(folder: Path) -> dict[tuple[str, int], Job]:
-    """Slurm's live training jobs of a folder by (training, seed); none where there is no Slurm."""
+    """Slurm's live training jobs of a folder by (training, seed); none if there is no Slurm."""
     ask = ["squeue", "--noheader", "--me", f"--format={FORMAT}"]
     try:
         answer = subprocess.run(

@@ -58,7 +58,7 @@ def _run() -> Finding:
 
 
 def _built_for_the_cpu() -> Iterator[Finding]:
-    """Compiled operators without CUDA beside a GPU build of torch: they fail on the node that has a GPU."""
+    """Compiled operators without CUDA next to a GPU build of torch: they fail on the node that has a GPU."""
     import torch
     from mmcv.ops import get_compiling_cuda_version
 

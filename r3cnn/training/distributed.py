@@ -45,7 +45,7 @@ def start(launcher: str) -> None:
 
 
 def interface_towards(hosts: Sequence[str]) -> str | None:
-    """The network interface that packets to these hosts leave by; None where none is known.
+    """The network interface that packets to these hosts leave by; None if none is known.
 
     The loopback only where no host is reached by another: a host's own name often leads there.
     """

@@ -183,7 +183,7 @@ def _place() -> str:
 
 
 def _started(pid: int) -> int | None:
-    """When a process started, in the kernel's ticks; None for one that has ended or where none is told."""
+    """When a process started, in the kernel's ticks; None for one that has ended or if none is told."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):

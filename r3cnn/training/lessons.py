@@ -63,7 +63,7 @@ def learn(
 
 
 def _batches(examples: int, lesson: Lesson, rng: np.random.Generator) -> Iterator[np.ndarray]:
-    """Every epoch all examples in another order, but for an incomplete last step."""
+    """Every epoch all examples in another order, except for an incomplete last step."""
     for _ in range(lesson.epochs):
         order = rng.permutation(examples)
         for first in range(0, examples - lesson.batch + 1, lesson.batch):

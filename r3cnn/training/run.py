@@ -29,7 +29,7 @@ def train(
 
     launcher: `none` for one process, `pytorch` under torchrun, `slurm` under srun; minutes: the longest time
     between two checkpoints; stop: who listens for signals already. A config has its own part of `state`:
-    an edited one starts anew.
+    an edited one starts from scratch.
     """
     if stop is None:
         stop = StopRequest()

@@ -17,7 +17,7 @@ PR_SET_PDEATHSIG = 1  # of Linux's <sys/prctl.h>
 
 
 class Interrupted(Exception):
-    """A signal asked for an end; a checkpoint was written, the same command goes on from it."""
+    """A signal asked for an end; a checkpoint was written, the same command resumes from it."""
 
 
 class StopRequest:

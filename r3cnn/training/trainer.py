@@ -100,7 +100,7 @@ class Trainer:
     # ------------------------------------------------------------------ state
 
     def resume(self) -> None:
-        """Go on from the newest readable checkpoint of the state folder, if there is one."""
+        """Resume from the newest readable checkpoint of the state folder, if there is one."""
         found = resuming.newest_checkpoint(self.state.checkpoints)
         if found is not None:
             resuming.require_own(found, self.state.path, self.detector, self.batch)

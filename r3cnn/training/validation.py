@@ -47,7 +47,7 @@ class Validation:
         self.group = None
 
     def begin(self, epoch: int) -> None:
-        """Keep the lines up to `epoch`, the last one that was trained whole; later ones are made anew."""
+        """Keep the lines up to `epoch`, the last one that was trained whole; later ones are computed again."""
         if self.rank == 0:
             text = self.path.read_text(encoding="utf-8") if self.path.exists() else ""
             lines = [json.loads(line) for line in text.splitlines()]
@@ -58,7 +58,7 @@ class Validation:
                 self.cfg.test_dataloader, self.cfg.r3cnn.data, "val"
             )
             self.dataset = build_dataset(self.cfg.test_dataloader, checksum)
-            if self.world > 1:  # on the CPU: detections are no tensors, and a GPU's group times out
+            if self.world > 1:  # on the CPU: detections are objects, and a GPU's group times out
                 self.group = torch.distributed.new_group(backend="gloo", timeout=WAIT)
 
     def due(self, epoch: int) -> bool:

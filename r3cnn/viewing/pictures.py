@@ -22,7 +22,7 @@ def find(given: Sequence[Path], out: Path) -> list[tuple[Path, Path]]:
     """Every picture with its name below `out`, without a suffix: files as given, folders with what they hold.
 
     Folders are searched with their subfolders for pictures by suffix, in order of name; what is hidden, and
-    what lies in `out`, is passed over. Raises UserError where nothing is found, or `out` would lose a picture.
+    what is in `out`, is passed over. Raises UserError where nothing is found, or `out` would lose an image.
     """
     found: list[tuple[Path, Path]] = []
     for path in given:
@@ -80,14 +80,14 @@ def drawn(name: Path) -> Path:
 
 
 def beside(name: Path) -> Path:
-    """The JSON file that stands beside it."""
+    """The JSON file that stands next to it."""
     return name.with_name(f"{name.name}.json")
 
 
 def read(path: Path) -> np.ndarray:
-    """Pixels (H, W, 3) of a picture as a person sees it: uint8, RGB, turned upright, on white where transparent.
+    """Pixels (H, W, 3) of an image as a person sees it: uint8, RGB, turned upright, on white where transparent.
 
-    16 bits a channel become 8; of several frames the first is read. Raises UserError where it is no picture.
+    16 bits a channel become 8; of several frames the first is read. Raises UserError where it is not an image.
     """
     Image.MAX_IMAGE_PIXELS = LARGEST // 2  # Pillow refuses twice as many
     try:

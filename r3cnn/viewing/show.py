@@ -54,9 +54,7 @@ def show(
     loops: L_e, that of the training unless given; every_loop: a panel for each loop up to L_e.
     Raises UserError at the end, after all others are done, where some could not be read.
     """
-    warnings.filterwarnings(
-        "ignore", "To copy construct", UserWarning
-    )  # mmdet's own, once a picture
+    warnings.filterwarnings("ignore", "To copy construct", UserWarning)  # mmdet's own, per image
     cfg = load_of(checkpoint, config)
     wanted = pictures.find(given, out)
     viewer = Viewer(cfg, checkpoint, loops, every_loop, threshold)
@@ -115,7 +113,7 @@ class Viewer:
         }
 
     def look(self, source: Path, name: Path) -> int:
-        """Draw one picture; returns how many detections the last loop has. Raises UserError for a bad one."""
+        """Draw one image; returns how many detections the last loop has. Raises UserError for a bad one."""
         picture = pictures.read(source)
         found = self.find(picture, source)
         image = overlay.panels(picture, found) if self.every_loop else overlay.draw(

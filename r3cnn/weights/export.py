@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 
 def export(checkpoint: Path, out: Path, config: Path | None = None) -> None:
-    """Write `out` (weights and the names of the classes), and beside it its config and its model card.
+    """Write `out` (weights and the names of the classes), and next to it its config and its model card.
 
     mmdet's init_detector takes config and weights; code of the user's own is copied there, too. Raises
     UserError where they do not belong together, or the manifest is missing.

@@ -24,7 +24,7 @@ PLACES = (
 )
 # what wrappers put before every name: DDP, torch.compile, a Lightning module, mmengine's averaged model
 WRAPPERS = ("module.", "_orig_mod.", "model.", "detector.", "net.", "ema_model.", "ema.")
-AVERAGED = ("ema_", "ema.")  # copies beside the weights, as mmdet 2's hook keeps them
+AVERAGED = ("ema_", "ema.")  # copies next to the weights, as mmdet 2's hook keeps them
 STATISTICS = {"data_preprocessor.mean": "mean", "data_preprocessor.std": "std"}
 # names that tell whose weights they are
 STRANGERS = {
@@ -37,7 +37,7 @@ STRANGERS = {
 def tensors_of(source: object, content: Any) -> dict[str, Tensor]:
     """The named tensors of a checkpoint's content under mmdet's names; what was taken off is logged.
 
-    Raises UserError where there are none, or they are known to be another library's.
+    Raises UserError if there are none, or they are known to be another library's.
     """
     _tell_of_averaged(source, content)
     for place in PLACES:

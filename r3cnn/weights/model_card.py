@@ -198,7 +198,7 @@ def _metrics(rows: Sequence[tuple[int, dict, pa.Table | None]]) -> list[str]:
 
 
 def _scores(cfg: Config, checkpoint: Path) -> Iterator[tuple[int, dict, pa.Table | None]]:
-    """(L_e, score, resamples) of the results folder that the checkpoint lies in."""
+    """(L_e, score, resamples) of the results folder that the checkpoint is in."""
     run = TrainingFolder(checkpoint.resolve().parent).run
     if run is None:
         return

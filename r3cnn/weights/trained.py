@@ -10,7 +10,7 @@ from ..core.layout import TrainingFolder
 
 
 def config_of(checkpoint: Path, given: Path | None = None) -> Path:
-    """The resolved config of a checkpoint: the one given, else <its stem>.py or config.py beside it."""
+    """The resolved config of a checkpoint: the one given, else <its stem>.py or config.py next to it."""
     if given is not None:
         return given
     candidates = [checkpoint.with_suffix(".py"), TrainingFolder(checkpoint.parent).config]

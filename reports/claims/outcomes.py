@@ -34,7 +34,7 @@ IMAGES_ALONE = "the spread of seeds is unknown: images alone"
 class Outcome:
     """One check by one set of numbers: both sides, what is compared, its 95 % interval, the status by it.
 
-    estimate, decision: with the standard error, and with a p-value; None where there is no interval.
+    estimate, decision: with the standard error, and with a p-value; None if there is no interval.
     single_seed: one side has one seed; images_alone: and nothing is known of others.
     """
 
@@ -61,7 +61,7 @@ def status_of(low: float, high: float, least: float | None, most: float | None) 
 
 
 def by_results(check: Check, spreads: dict[str, float], results: Results) -> Outcome:
-    """A check by our results. spreads: what is taken where none is measured."""
+    """A check by our results. spreads: what is taken if none is measured."""
     if check.quantity in OF_HISTOGRAMS:
         return _of_histograms(check, spreads["histogram"], results)
     left, right = (

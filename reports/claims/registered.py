@@ -1,7 +1,7 @@
 """Claims that were written down before their trainings started: claims.json in the results folder.
 
 The workflow adds to it before its first job. A claim's hash holds what it says, its checks and their limits, and
-the spreads that are taken for them; a note or the paper's sentence may be mended later.
+the spreads that are taken for them; a note or the paper's sentence may be fixed later.
 """
 
 import dataclasses

@@ -55,7 +55,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class Claims:
-    """All claims, and the spreads that are taken where none is measured."""
+    """All claims, and the spreads that are taken if none is measured."""
 
     claims: tuple[Claim, ...]
     spreads: dict[str, float]

@@ -72,7 +72,7 @@ class Chart:
 
     @property
     def ranks(self) -> str:
-        """Spearman's rank correlation of evenness and AP, where there are points enough."""
+        """Spearman's rank correlation of evenness and AP, if there are points enough."""
         if self.kind != SCATTER or len(self.frame) < FEWEST_RANKED:
             return ""
         ranks = self.frame[["evenness", *APS]].rank().corr()["evenness"]

@@ -18,7 +18,7 @@ DASHES = {"box": "-", "mask": "--"}
 # of the curves at IoU 0.5, 0.75, 0.9
 SHADED = dict(zip(CURVES_AT, (ACCENT, "#4a86cc", "#8ab4e3"), strict=True))
 NOTHING = "nothing"
-MOST_LEVEL = 8  # classes whose names fit beside one another
+MOST_LEVEL = 8  # classes whose names fit next to one another
 MOST_NAMED = 12  # classes whose names and values fit into a panel
 BY_KIND: tuple[Key, ...] = tuple((kind, ACCENT, dash) for kind, dash in DASHES.items())
 EVALUATION = ("training", "L_e", "kind")
@@ -35,7 +35,7 @@ def closer_charts(found: Sequence[Wrong]) -> tuple[Panels, ...]:
 
 
 def ap_by_class(found: Sequence[Wrong]) -> Panels:
-    """AP of each class, a row an evaluation: boxes, and beside or below them masks."""
+    """AP of each class, a row an evaluation: boxes, and next to or below them masks."""
     of_class = {
         (*wrong.evaluation, wrong.kind, name): _aps(wrong, place)
         for wrong in found
@@ -121,9 +121,7 @@ def confusions(found: Sequence[Wrong]) -> Panels:
     ]  # fmt: skip
     frame = points(rows, (*EVALUATION, "object", "detection", "count"))
     names = (*found[0].classes, NOTHING) if found else ()
-    boxes = {
-        wrong.evaluation: wrong for wrong in reversed(found)
-    }  # masks, where there are no boxes
+    boxes = {wrong.evaluation: wrong for wrong in reversed(found)}  # masks, if there are no boxes
     shown = [wrong for wrong in found if boxes[wrong.evaluation] is wrong]
     named = len(names) <= MOST_NAMED
     return Panels(
@@ -145,7 +143,7 @@ def confusions(found: Sequence[Wrong]) -> Panels:
 
 
 def calibration(found: Sequence[Wrong]) -> Panels:
-    """The share of hits at IoU 0.5 over the score; empty for scores that are no probabilities."""
+    """The share of hits at IoU 0.5 over the score; empty for scores that are not probabilities."""
     known = {
         wrong: parts
         for wrong in found
@@ -257,7 +255,7 @@ def _by_evaluation(frame: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
 def _draw_classes(
     labels: Sequence[str], names: Sequence[str]
 ) -> Callable[[Axes, pd.DataFrame], None]:
-    """Rows of evaluations, columns of classes, the AP in each cell where there is room."""
+    """Rows of evaluations, columns of classes, the AP in each cell if there is room."""
 
     def draw(ax: Axes, data: pd.DataFrame) -> None:
         rows = [_title(*pair) for pair in data[["training", "L_e"]].itertuples(index=False)]

@@ -90,6 +90,6 @@ def _validation(path: Path) -> dict[str, Any]:
 
 
 def _short(values: pd.Series) -> list[float | None]:
-    """Four digits; None for what is no number."""
+    """Four digits; None for what is not a number."""
     numbers = pd.to_numeric(values, errors="coerce")
     return [None if pd.isna(value) else float(f"{value:.4g}") for value in numbers]

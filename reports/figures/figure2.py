@@ -192,7 +192,7 @@ def render_figure2(data: Figure2) -> dict[str, bytes]:
     with style.context(_STYLE, after_reset=True):
         for suffix in FORMATS:
             buffer = io.BytesIO()
-            # Drawn anew for each: a save may settle the layout and so change the next one.
+            # Drawn again for each: a save may settle the layout and so change the next one.
             draw_figure2(data).savefig(buffer, format=suffix, metadata=_NO_DATES[suffix])
             files[suffix] = buffer.getvalue()
     return files

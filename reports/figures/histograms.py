@@ -43,7 +43,7 @@ def evenness(counts: Sequence[float]) -> float:
 
 
 def share_above(counts: pd.Series, iou: float = HIGH_IOU) -> float:
-    """The share of what lies in the bins from `iou` up."""
+    """The share of the samples in the bins from `iou` up."""
     return float(counts[counts.index >= iou - 1e-9].sum() / counts.sum())
 
 

@@ -23,7 +23,7 @@ COLUMNS, MOST_PANELS = 4, 30
 # inches; the page shows 100 pixels an inch
 WIDTH, LEFT, ABOVE, BETWEEN, KEY_HEIGHT = 10.0, 0.55, 0.3, 0.5, 0.22
 PANEL_HEIGHT, LOW_PANEL = 2.3, 1.3  # of up to two columns, and of more
-KEY_LETTERS = 110  # that fit beside one another in a key, with 8 for the line of each entry
+KEY_LETTERS = 110  # that fit next to one another in a key, with 8 for the line of each entry
 MOST_TICKS = 6
 TEXT = 8  # points
 # Okabe and Ito's colours: told apart with any colour vision.
@@ -37,7 +37,7 @@ _STYLE = own_file("style.mplstyle")
 class LineChart:
     """Lines over x, one panel a group.
 
-    frame: the data, a line a point; low and high, where there are such columns, are 95 % intervals. x and y: the
+    frame: the data, a line a point; low and high, if there are such columns, are 95 % intervals. x and y: the
     columns that are drawn, and their labels. panel, colour and dash: the columns whose values choose those of a
     line; whole numbers have shades of one colour. zero: whether a line at 0 matters; several: whether a panel
     needs two values of x at least; ratios: whether x has a logarithmic scale.

@@ -77,7 +77,7 @@ class Speeds:
 def costs_of(results: Results) -> tuple[RuleCost, ...]:
     """Each rule of the run, the dearest first. Raises: UserError.
 
-    From Snakemake's benchmark files; what a training cost, over its attempts, stands in its manifest. What
+    From Snakemake's benchmark files; the cost of a training, over its attempts, is in its manifest. What
     was not trained here, but reused or given, has no attempts and is no job.
     """
     jobs: dict[str, list[dict[str, float | None]]] = {}
@@ -140,7 +140,7 @@ def _cost(rule: str, jobs: list[dict[str, float | None]]) -> RuleCost:
 
 
 def measured_speeds(path: Path | None = MEASURED) -> Speeds | None:
-    """The file of `python -m r3cnn bench gpu` that lies beside; None without it. Raises: UserError."""
+    """The file of `python -m r3cnn bench gpu` in the same folder; None if there is none. Raises: UserError."""
     if path is None or not path.is_file():
         return None
     content = read_json(path)
@@ -172,7 +172,7 @@ def _origin(of: dict[str, Any]) -> str:
 
 
 def _paper() -> dict[str, dict[str, float]]:
-    """Table 1's speed and memory of the trainings that stand in it."""
+    """Table 1's speed and memory of the trainings that are in it."""
     return {
         row.training: {name: float(row.published[column]) for name, column in PRINTED.items()}
         for row in load_spec().tables["table1"].rows

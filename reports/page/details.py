@@ -38,7 +38,7 @@ def details(results: Results, parents: dict[str, str]) -> dict[str, Any]:
 
 
 def again_command(results: Results, name: str) -> str:
-    """The command that makes a result file from nothing, in a folder beside the present one."""
+    """The command that makes a result file from nothing, in a folder next to the present one."""
     return run_command(results, name, into=AGAIN)
 
 

@@ -17,12 +17,12 @@ MODELS = (
     ("r3_naive_inc", "R3-CNN (naive)"),
     ("r3_advanced", "R3-CNN (advanced)"),
 )
-LABELLED_FROM = 0.05  # a lower IoU is no match worth a label
+LABELLED_FROM = 0.05  # a lower IoU is not a match worth a label
 
 
 @dataclass(frozen=True)
 class Shape:
-    """A box and an outline as SVG draws them; colour: a number that its class keeps in a picture."""
+    """A box and an outline as SVG draws them; colour: a number that its class keeps in an image."""
 
     title: str
     label: str
@@ -33,7 +33,7 @@ class Shape:
 
 @dataclass(frozen=True)
 class View:
-    """One picture as one model sees it after some loops; box_iou, mask_iou: the mean over objects."""
+    """One image as one model sees it after some loops; box_iou, mask_iou: the mean over objects."""
 
     title: str
     shapes: tuple[Shape, ...]

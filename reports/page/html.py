@@ -70,7 +70,7 @@ class Report:
 
     @property
     def shown_charts(self) -> tuple[Chart | LineChart, ...]:
-        """The charts of the page: those of lines only where there are some."""
+        """The charts of the page: those of lines only if there are some."""
         return (*self.charts, *(one for one in self.line_charts if len(one.frame)))
 
     @property
@@ -80,7 +80,7 @@ class Report:
 
     @property
     def shown_tables(self) -> tuple[Table, ...]:
-        """The tables of the page: "Other rows" only where there are some."""
+        """The tables of the page: "Other rows" only if there are some."""
         return tuple(table for table in self.tables if table.rows or table.name != OTHER)
 
     @property

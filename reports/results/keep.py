@@ -20,10 +20,10 @@ _ELSEWHERE = re.compile(
 
 
 def keep(results: Path, out: Path) -> list[Path]:
-    """Copy what the report reads of every finished training from `results` to `out`, beside what is there.
+    """Copy what the report reads of every finished training from `results` to `out`; other files there are kept.
 
     Logs are thinned to every 20th step. Raises: UserError where a file holds a path of this machine, or
-    where `out` lies in the run or holds results on other data, or a training of the same name with another config.
+    where `out` is in the run or holds results on other data, or a training of the same name with another config.
     """
     if not RunFolder(results).data.is_file():
         raise UserError(f"{results}: no data.json; expected the folder of a run, results/<name>")
@@ -103,7 +103,7 @@ def _require_same_configs(results: Path, out: Path) -> None:
 
 
 def _thinned(path: Path, text: str) -> str:
-    """Every 20th step of a log, the last one, and every line that is no step."""
+    """Every 20th step of a log, the last one, and every line that is not a step."""
     lines = text.splitlines()
     kept = []
     for number, line in enumerate(lines, 1):

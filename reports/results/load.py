@@ -34,7 +34,7 @@ class Results:
     """All that the reports read.
 
     frame: training, loops, seed, metric, value. Scores are bbox.AP .. segm.ARl in 0..1, missing
-        where there is no such object; measurements are parameters.trainable, checkpoint.print_mb,
+        if there is no such object; measurements are parameters.trainable, checkpoint.print_mb,
         memory.training_gib, and with loops speed.images_per_second and multiply_adds.total, without a seed.
     manifests: (training, seed) -> manifest.json.
     score_provenance: (training, seed, loops) -> `provenance` of the score file.

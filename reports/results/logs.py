@@ -13,7 +13,7 @@ NOT_CURVES = {"epoch", "iteration", "seconds", "memory_mib"}
 
 
 def json_lines(path: Path, expected: tuple[str, ...]) -> pd.DataFrame | None:
-    """The objects of a JSON-lines file; None where there is no file or nothing in it."""
+    """The objects of a JSON-lines file; None if there is no file or nothing in it."""
     if not path.is_file():
         return None
     rows = []

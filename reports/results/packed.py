@@ -59,7 +59,7 @@ def pack(folder: Path, out: Path) -> Path:
 
 
 def _coded(path: Path) -> bytes:
-    """A file of resamples with whole numbers of UNIT in place of its metrics, none for NaN; its facts stay."""
+    """A file of resamples with whole numbers of UNIT instead of its metrics, none for NaN; its facts stay."""
     table = pq.read_table(path)
     for i, column in enumerate(table.columns):
         if pa.types.is_floating(column.type):

@@ -9,7 +9,7 @@ from pathlib import Path
 from .load import Results
 
 _KNOWN_SCALES = ("smoke", "quick", "mini", "mini_trial", "paper-pilot", "paper")
-KEPT = "measured"  # the folder beside the sources that `python -m reports keep` fills
+KEPT = "measured"  # the folder next to the sources that `python -m reports keep` fills
 PROFILE = "workflow/profiles/local"
 CONFIG_KEYS = ("scale", "data", "catalogue", "backbone", "seeds", "results")
 OF_TRAININGS = ("trainings", "predictions", "scores", "measurements")  # <folder>/<id>...

@@ -234,7 +234,7 @@ def build_tables(
 
 
 def other_rows(spec: Spec, results: Results) -> TableSpec:
-    """The table of the evaluations that have a score and stand in no table."""
+    """The table of the evaluations that have a score and are in no table."""
     named = spec.evaluations()
     rows = [
         Row(label=training, training=training, loops=loops)

@@ -36,7 +36,7 @@ def summarise(values: Sequence[float], form: str) -> Number:
     mean = sum(exact, Decimal(0)) / len(exact)
     std = None
     if len(exact) > 1:
-        # A spread of seeds is small beside the step of the mean.
+        # A spread of seeds is small next to the step of the mean.
         std = Decimal(statistics.stdev(exact)).quantize(step / 10, ROUND_HALF_UP)
     return Number(_plain_zero(mean.quantize(step, rounding)), std, len(exact))
 

@@ -165,5 +165,5 @@ rule report:
 
 
 # What a person names on the command line; jobs and workflows that use this one as a module have targets of their own.
-if workflow.is_main_process and workflow.modifier.is_main_snakefile():
+if workflow.is_main_process and not IS_MODULE:
     require_targets()

@@ -42,7 +42,7 @@ def generate(
     `objects` is the range of objects an image; `class_colours` gives each class its own.
     Every image depends on the seed, its split and
     its index only. The folder appears whole or not at all; an earlier generated one is
-    replaced. The parameters are written beside the splits, to shapes.json. Raises UserError
+    replaced. The parameters are written next to the splits, to shapes.json. Raises UserError
     for a value out of range and for a folder of other content.
     """
     parameters = {
@@ -115,7 +115,7 @@ def _require_replaceable(folder: Path) -> None:
 
 
 def _written_by(folder: Path) -> set[Path]:
-    """The files of the generated set whose parameters lie in a folder; none where they are no such."""
+    """The files of the generated set whose parameters are in a folder; none without valid parameters."""
     marker = folder / PARAMETERS
     try:
         parameters = json.loads(marker.read_text(encoding="utf-8"))

@@ -212,7 +212,7 @@ def test_the_validation_images_alone(server, archives, shapes, tmp_path):
     ]
     assert "/zips/train2017.zip" not in [path for path, _ in server.requests]
     done = CliRunner().invoke(main, words)
-    assert "COCO 2017, 8 training and 4 other images" in done.output, "the rest comes later"
+    assert "COCO 2017, 8 training and 4 validation images" in done.output, "the rest comes later"
 
 
 def test_a_zip_that_the_user_put_there_stays(server, archives, tmp_path):

@@ -241,7 +241,9 @@ def test_names():
     ]
     present = {"backbone.layer2.0.conv2.conv_offset.bias": one, "neck.offset.weight": one}
     assert with_present_names("zoo.pth", present) == present
-    with pytest.raises(UserError, match=r"zoo.pth: backbone.layer2.0.conv2_offset.bias: the file also has"):
+    with pytest.raises(
+        UserError, match=r"zoo.pth: backbone.layer2.0.conv2_offset.bias: the file also has"
+    ):
         with_present_names("zoo.pth", old | present)
 
 
