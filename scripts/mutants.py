@@ -166,7 +166,6 @@ def caught_by(mutant: Mutant, copy: Path) -> str | None:
             cwd=copy,
             env={**os.environ, "PYTHONPATH": str(copy), "OMP_NUM_THREADS": "1"},
             capture_output=True,
-            text=True,
             encoding="utf-8",
             check=False,
         )

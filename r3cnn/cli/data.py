@@ -25,9 +25,9 @@ def data() -> None:
 @click.option("--keep", is_flag=True, help="Keep the downloaded zip files.")
 @VAL_ONLY
 def coco(folder: Path, mirror: str | None, keep: bool, val_only: bool) -> None:
-    """Download, check and unpack COCO 2017 (20 GB).
+    """Download, check and unpack COCO 2017.
 
-    With --val-only 1 GB. Existing files are reused, and an interrupted download resumes.
+    It takes 20 GB, or 1 GB with --val-only. Existing files are reused, and an interrupted download resumes.
 
     \b
     Example:

@@ -24,7 +24,7 @@ def with_present_names(source: object, found: Mapping[str, Tensor]) -> dict[str,
             present = pattern.sub(replacement, present)
         if present in renamed or (present != name and present in found):
             raise UserError(
-                f"{source}: {name}: is also there under its present name {present}, expected one of the two; "
+                f"{source}: {name}: the file also has its present name {present}, expected one of the two; "
                 "remove one from the file"
             )
         renamed[present] = value

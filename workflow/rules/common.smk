@@ -83,7 +83,7 @@ def require_path(key, path):
 
 
 def require_targets():
-    """Stop for a target that names nothing; Snakemake itself would end with an exception."""
+    """Stop for an unknown target; Snakemake itself ends with an exception."""
     rules = ["all", *(rule.name for rule in workflow.rules)]
     with contextlib.redirect_stderr(io.StringIO()):  # it names the profile once more
         _, arguments = parse_args(sys.argv[1:])
