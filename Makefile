@@ -34,6 +34,7 @@ lock: ## write requirements.lock from constraints.txt and pyproject.toml; needs 
 doctor: $(READY) ## check the installation, the machine and the data, and suggest fixes: SCALE=paper
 	@$(run) python -m r3cnn doctor --scale $(SCALE) $(ARGS)
 
+plan: SCALE := paper
 plan: $(READY) ## estimate the cost of the trainings: SCALE=paper ARGS="--gpus 8 --price 2.5 --watts 400"
 	@$(run) python -m r3cnn estimate --scale $(SCALE) $(ARGS)
 
