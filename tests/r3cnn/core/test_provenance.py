@@ -38,7 +38,8 @@ def test_versions_are_those_installed():
     found = provenance.package_versions()
     import torch
 
-    assert found["torch"] == torch.__version__
+    # the metadata of a CUDA build may leave the build out: 2.13.0 for 2.13.0+cu130
+    assert torch.__version__.partition("+")[0] == found["torch"].partition("+")[0]
     assert set(provenance.PACKAGES) < set(found)
     assert "not installed" not in found.values()
 

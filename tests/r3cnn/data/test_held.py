@@ -98,6 +98,11 @@ def small(content: dict) -> None:
 REASONS = {
     "area 0": (first(2, area=0), "their `area` is 0 or less", 2),
     "a negative area": (first(3, area=-1.5), "their `area` is 0 or less", 3),
+    "an area above 0 in a box of half a pixel": (
+        first(2, area=0.5, bbox=[5, 5, 0.5, 1]),
+        "their box is less than a pixel wide or high",
+        2,
+    ),
     "no width": (first(1, bbox=[5, 5, 0, 10]), "their box has no area", 1),
     "a negative height": (first(1, bbox=[5, 5, 10, -1]), "their box has no area", 1),
     "half a pixel": (first(1, bbox=[5, 5, 0.5, 10]), "less than a pixel wide or high", 1),
