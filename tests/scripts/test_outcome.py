@@ -22,7 +22,7 @@ def script():
 @pytest.fixture
 def run(tmp_path) -> ResultFolder:
     folder = ResultFolder(tmp_path / "quick", "quick")
-    for loops, box in ((1, 0.278), (3, 0.2994)):
+    for loops, box in ((1, 0.278), (3, 0.2994), (5, 0.287)):
         folder.score("r3_naive_inc", loops, box, 0.212)
     folder.train("r3_naive_inc")
     return folder
@@ -38,7 +38,7 @@ def report(run: ResultFolder, claims: str = "") -> str:
 def test_a_run(script, run):
     page = report(run, "C1,ours,holds\nC1,paper,fails\nC2,ours,undecided\nC2,ours,undecided\n")
     assert script.outcome(run.path) == [
-        f"{run.path}: 1 training, 2 evaluations.",
+        f"{run.path}: 1 training, 3 evaluations.",
         "Box / mask AP: R3-CNN (naive), L_e = 3: 29.9 / 21.2.",
         "The paper's claims in miniature: 1 holds, 1 undecided.",
         page,
