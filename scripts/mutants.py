@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-LEFT_OUT = (".git", ".venv", ".snakemake", "results", "build", "__pycache__", ".mypy_cache")
+LEFT_OUT = (".git", ".venv", ".snakemake", "results", "build", ".mypy_cache")
 FAST = "not slurm and (gate or not (slow or browser))"  # what `make test` runs
 
 
@@ -40,7 +40,7 @@ MUTANTS = (
     ),
     Mutant(
         "data",
-        "an object of the smallest area counts as left out",
+        "a small area counts as none",
         "r3cnn/data/held.py",
         'if annotation["area"] <= 0:',
         'if annotation["area"] <= 1:',
@@ -171,10 +171,16 @@ def caught_by(mutant: Mutant, copy: Path) -> str | None:
         )
     finally:
         file.write_text(text, encoding="utf-8")
-    failed = [line for line in done.stdout.splitlines() if line.startswith(("FAILED ", "ERROR "))]
-    if done.returncode not in (0, 1, 2) or (done.returncode and not failed):
+    # a module that cannot be imported is no test that caught it
+    failed = [line for line in done.stdout.splitlines() if line.startswith("FAILED ")]
+    if done.returncode and not failed:
         raise RuntimeError(f"mutant {mutant.name}: pytest: {done.stdout[-2000:]}{done.stderr}")
     return failed[0].split(" ", 1)[1].split(" - ")[0] if failed else None
+
+
+def _left_out(folder: str, names: list[str]) -> list[str]:
+    """Of the checkout's own folder, what no test reads; `results` is also a room of the reports."""
+    return [name for name in names if name in LEFT_OUT] if Path(folder) == ROOT else []
 
 
 def main(names: list[str]) -> int:
@@ -183,7 +189,7 @@ def main(names: list[str]) -> int:
     missed = 0
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder, "checkout")
-        shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(*LEFT_OUT), symlinks=True)
+        shutil.copytree(ROOT, copy, ignore=_left_out, symlinks=True)
         print("| room | fault | caught by | seconds |", "|---|---|---|---|", sep="\n", flush=True)
         for mutant in chosen:
             began = time.monotonic()
