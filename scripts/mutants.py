@@ -172,7 +172,11 @@ def caught_by(mutant: Mutant, copy: Path) -> str | None:
     finally:
         file.write_text(text, encoding="utf-8")
     # a module that cannot be imported is no test that caught it
-    failed = [line for line in done.stdout.splitlines() if line.startswith("FAILED ")]
+    failed = [
+        line
+        for line in done.stdout.splitlines()
+        if line.startswith(("FAILED ", "ERROR ")) and "::" in line
+    ]
     if done.returncode and not failed:
         raise RuntimeError(f"mutant {mutant.name}: pytest: {done.stdout[-2000:]}{done.stderr}")
     return failed[0].split(" ", 1)[1].split(" - ")[0] if failed else None

@@ -18,7 +18,7 @@ from tests.r3cnn.reference import matches_of, summarised
 
 
 def few_kinds(images: int, objects: int, detections: int, seed: int) -> tuple[dict, pa.Table]:
-    """A scene of three categories, more crowds, many equal scores, an image and a category with nothing."""
+    """A scene of three categories, more crowds, many equal scores, areas on the limits, an image and a category with nothing."""
     truth, table = scene(images, objects, detections, seed)
     truth["categories"] = truth["categories"][:4]
     truth["images"].append({"id": images + 7, "width": 640, "height": 480})
@@ -27,6 +27,8 @@ def few_kinds(images: int, objects: int, detections: int, seed: int) -> tuple[di
     noise = np.random.default_rng(seed)
     for one in truth["annotations"][:: max(objects // 10, 1)]:
         one["iscrowd"] = int(noise.random() < 0.7)
+    for number, one in enumerate(truth["annotations"][::5]):
+        one["area"] = (32**2, 96**2)[number % 2]  # on the limit it is of both sizes
     columns = {name: table.column(name) for name in table.column_names}
     columns["category_id"] = pa.array(columns["category_id"].to_numpy() % 3 + 1)
     for name in ("score", "mask_score"):
