@@ -18,7 +18,8 @@ from tests.r3cnn.reference import matches_of, summarised
 
 
 def few_kinds(images: int, objects: int, detections: int, seed: int) -> tuple[dict, pa.Table]:
-    """A scene of three categories, more crowds, many equal scores, areas on the limits, an image and a category with nothing."""
+    """A scene of three categories, more crowds, many equal scores, areas on the limits; one image and one
+    category have nothing."""
     truth, table = scene(images, objects, detections, seed)
     truth["categories"] = truth["categories"][:4]
     truth["images"].append({"id": images + 7, "width": 640, "height": 480})
