@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import t as student
+from scipy.special import stdtr, stdtrit  # of Student's t; scipy.stats takes a second to import
 
 LEVEL = 0.95
 POWER = 0.8
@@ -55,12 +55,12 @@ class Estimate:
 
     def interval(self, level: float = LEVEL) -> tuple[Numbers, Numbers]:
         """Both ends, as far from the value."""
-        reach = self.error * student.ppf((1 + level) / 2, self.freedom)
+        reach = self.error * stdtrit(self.freedom, (1 + level) / 2)
         return self.value - reach, self.value + reach
 
     def visible(self, level: float = LEVEL, power: float = POWER) -> Numbers:
         """How far from a limit the truth must lie for an interval of this level to decide that often."""
-        quantiles = student.ppf((1 + level) / 2, self.freedom) + student.ppf(power, self.freedom)
+        quantiles = stdtrit(self.freedom, (1 + level) / 2) + stdtrit(self.freedom, power)
         return self.error * quantiles
 
 
@@ -121,7 +121,7 @@ def estimate(value: Numbers, parts: Sequence[Part]) -> Estimate:
 
 def given_reach(value: float, reach: float) -> Estimate:
     """A value whose 95 % interval is given: so far to both sides."""
-    return Estimate(value, reach / float(student.ppf((1 + LEVEL) / 2, math.inf)))
+    return Estimate(value, reach / float(stdtrit(math.inf, (1 + LEVEL) / 2)))
 
 
 def decide(found: Estimate, least: float | None, most: float | None) -> Decision:
@@ -135,7 +135,7 @@ def decide(found: Estimate, least: float | None, most: float | None) -> Decision
     holds = room >= -ON_A_LIMIT
     if not found.error:
         return Decision(holds, 0.0)
-    return Decision(holds, 2 * float(student.sf(abs(room) / found.error, found.freedom)))
+    return Decision(holds, 2 * float(stdtr(found.freedom, -abs(room) / found.error)))
 
 
 def decide_all(checks: Sequence[Decision]) -> Decision:
