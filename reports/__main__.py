@@ -100,6 +100,8 @@ def cli(verbose: bool) -> None:
     logging.basicConfig(
         level=logging.INFO if verbose else logging.WARNING, format="%(levelname)s %(message)s"
     )
+    # it tells of each table of each font, also where r3cnn, which hands over to this, logs at INFO
+    logging.getLogger("fontTools").setLevel(logging.WARNING)
 
 
 @cli.command(

@@ -48,6 +48,14 @@ def test_figure2_and_its_options(smoke: ResultFolder, tmp_path: Path) -> None:
     assert (out / "figure2.svg").read_bytes() != before
 
 
+def test_the_log_says_nothing_of_fonts(smoke: ResultFolder, tmp_path: Path) -> None:
+    arguments = ["figure2", "--results", str(smoke.path), "--out", str(tmp_path)]
+    command = [sys.executable, "-m", "r3cnn", "report", *arguments]
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", check=True)
+    assert (tmp_path / "figure2.pdf").is_file()
+    assert "glyf" not in done.stderr
+
+
 def test_html_writes_all_and_leaves_unchanged_files_alone(
     smoke: ResultFolder, tmp_path: Path
 ) -> None:
