@@ -1,6 +1,5 @@
 """Charts of the controls: AP over loops of training and evaluation, and AP against how even the IoUs are."""
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,14 +7,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib import style
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from r3cnn.core.files import write_if_changed
 
-from .. import own_file
 from ..results.load import Results, load_histogram
 from ..results.setting import Setting
 from ..tables.spec import Spec
@@ -23,11 +19,11 @@ from .figure2 import IOU_FROM, summed_bars
 from .histograms import evenness
 from .lines import LineChart
 from .panels import Panels
+from .svg import svg_of
 
 HEAT_MAP, SCATTER = "heat_map", "scatter"
 APS = {"box_AP": ("bbox.AP", "Box AP"), "mask_AP": ("segm.AP", "Mask AP")}
 FEWEST_RANKED = 4  # points from which a rank correlation is told
-_STYLE = own_file("style.mplstyle")
 
 
 @dataclass(frozen=True)
@@ -169,10 +165,8 @@ def _shown(value: Any) -> str:
 
 def render(chart: Chart) -> bytes:
     """The chart as SVG; the same data gives the same bytes."""
-    buffer = io.BytesIO()
-    with style.context(_STYLE, after_reset=True):
-        figure = Figure(figsize=(10, 4.2), layout="constrained")
-        FigureCanvasAgg(figure)
+
+    def fill(figure: Figure) -> None:
         axes = figure.subplots(1, len(APS))
         for ax, name in zip(axes, APS, strict=True):
             ax.set_title(APS[name][1], loc="left")
@@ -184,8 +178,8 @@ def render(chart: Chart) -> bytes:
             names = chart.frame[["number", "training"]].itertuples(index=False)
             key = "\n".join(f"{number} {training}" for number, training in names)
             axes[-1].text(1.04, 1, key, transform=axes[-1].transAxes, va="top", fontsize=7)
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
-    return buffer.getvalue()
+
+    return svg_of((10, 4.2), fill, layout="constrained")
 
 
 def _draw_heat_map(ax: Axes, frame: pd.DataFrame, name: str) -> None:

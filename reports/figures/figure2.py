@@ -17,9 +17,9 @@ from r3cnn.core.errors import UserError
 from r3cnn.core.files import write_if_changed
 from r3cnn.core.layout import NAMES
 
-from .. import own_file
 from ..results.load import Results, load_histogram
 from ..results.setting import Setting, paper_command
+from .svg import STYLE
 
 PANELS = (
     ("mask_3x", "(a) Mask R-CNN (3x)"),
@@ -31,7 +31,6 @@ IOU_FROM = 0.5
 WEIGHTS_GIVEN = "not trained here, nothing was counted"
 # Okabe and Ito's colours: told apart with any colour vision, and dark to light in grey print.
 _COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9")
-_STYLE = own_file("style.mplstyle")
 _NO_DATES: dict[str, dict[str, str | None]] = {
     "svg": {"Date": None, "Creator": None},
     "pdf": {"CreationDate": None, "ModDate": None, "Creator": None, "Producer": None},
@@ -158,7 +157,7 @@ def figure2_data(
 
 def draw_figure2(data: Figure2) -> Figure:
     """The three panels; one scale of counts, so that heights compare between panels."""
-    with style.context(_STYLE, after_reset=True):
+    with style.context(STYLE, after_reset=True):
         figure = Figure(figsize=(10, 3.9), layout="constrained")
         FigureCanvasAgg(figure)
         axes = figure.subplots(1, len(data.panels), sharex=True, sharey=True)
@@ -189,7 +188,7 @@ def draw_figure2(data: Figure2) -> Figure:
 def render_figure2(data: Figure2) -> dict[str, bytes]:
     """The figure's files by suffix; the same data gives the same bytes."""
     files = {}
-    with style.context(_STYLE, after_reset=True):
+    with style.context(STYLE, after_reset=True):
         for suffix in FORMATS:
             buffer = io.BytesIO()
             # Drawn again for each: a save may settle the layout and so change the next one.

@@ -1,23 +1,20 @@
 """Charts of lines with bands in a grid of panels: their data, and their drawing."""
 
 import functools
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from matplotlib import style
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 
-from .. import own_file
 from ..results.setting import Setting
 from .panels import SHADES
+from .svg import svg_of
 
 COLUMNS, MOST_PANELS = 4, 30
 # inches; the page shows 100 pixels an inch
@@ -30,7 +27,6 @@ TEXT = 8  # points
 LIGHTEST = 0.5  # of the shades, 0 is white
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#777777")
 DASHES, MARKERS = ("-", "--", "-.", ":"), ("o", "s", "^", "D")
-_STYLE = own_file("style.mplstyle")
 
 
 @dataclass(frozen=True)
@@ -88,13 +84,8 @@ class LineChart:
 
     def svg(self) -> bytes:
         """The drawing; the same data gives the same bytes."""
-        buffer = io.BytesIO()
-        with style.context(_STYLE, after_reset=True):
-            figure = Figure(figsize=tuple(side / 100 for side in self.size))
-            FigureCanvasAgg(figure)
-            self._fill(figure)
-            figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
-        return buffer.getvalue()
+        width, height = self.size
+        return svg_of((width / 100, height / 100), self._fill)
 
     def _fill(self, figure: Figure) -> None:
         """Draw the panels; the labels of the axes stand at the left and below only."""

@@ -1,25 +1,21 @@
 """Small panels that are drawn alike, one an evaluation: the charts that the page opens on demand."""
 
-import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
-from matplotlib import style
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from .. import own_file
+from .svg import svg_of
 
 ACCENT, FAINT = "#0550ae", "#8c959f"  # the page's one colour; what is there to compare with
 SHADES = LinearSegmentedColormap.from_list("accent", ("#ffffff", ACCENT))
 MOST_PANELS = 48
 LETTERS = 7  # points of text
 _LETTER = 0.062  # inches that a letter of it takes, about
-_STYLE = own_file("style.mplstyle")
 Key = tuple[str, str, str]  # label, colour, dash
 
 
@@ -80,13 +76,8 @@ class Panels:
 
     def svg(self) -> bytes:
         """The drawing; the same data gives the same bytes."""
-        buffer = io.BytesIO()
-        with style.context(_STYLE, after_reset=True):
-            figure = Figure(figsize=tuple(side / 100 for side in self.size))
-            FigureCanvasAgg(figure)
-            self._fill(figure)
-            figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
-        return buffer.getvalue()
+        width, height = self.size
+        return svg_of((width / 100, height / 100), self._fill)
 
     @property
     def _rows(self) -> int:
