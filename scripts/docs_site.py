@@ -11,9 +11,9 @@ import click
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
+from r3cnn_reports.__main__ import cli as reports
 
 from r3cnn.cli.main import main as r3cnn
-from reports.__main__ import cli as reports
 
 ROOT = Path(__file__).resolve().parent.parent
 # index.md and a README.md would be one page of the site

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import yaml
@@ -15,7 +16,9 @@ pytestmark = pytest.mark.slow
 
 def test_the_site_holds_every_page_and_command(tmp_path):
     pytest.importorskip("mkdocs", reason="no mkdocs here (make docs installs it)")
-    command = [sys.executable, "-m", "mkdocs", "build", "--site-dir", str(tmp_path)]
+    # as make docs calls it: with -m the checkout would be found in any case
+    mkdocs = Path(sys.executable).with_name("mkdocs")
+    command = [mkdocs, "build", "--site-dir", str(tmp_path)]
     done = subprocess.run(
         command,
         cwd=CHECKOUT,
