@@ -1,6 +1,6 @@
 """docs/speed.md shows what measured/bench-cpu.json holds."""
 
-import importlib.util
+import importlib
 import json
 import subprocess
 import sys
@@ -13,10 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 @pytest.fixture(scope="module")
 def script():
-    spec = importlib.util.spec_from_file_location("speed_table", ROOT / "scripts/speed_table.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return importlib.import_module("speed_table")
 
 
 def row(ratio: float, aim: float | None, commit: str | None = "0" * 40, **more: object) -> dict:

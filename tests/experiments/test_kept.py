@@ -1,7 +1,7 @@
 """The kept runs are of the settings and data that their scales have now, and the pages show them."""
 
 import dataclasses
-import importlib.util
+import importlib
 import json
 import re
 from pathlib import Path
@@ -106,13 +106,7 @@ def test_a_manifest_names_no_folder_of_the_machine_that_trained(scale):
 
 @pytest.fixture(scope="module")
 def script() -> ModuleType:
-    path = REPO / "scripts" / "kept_tables.py"
-    spec = importlib.util.spec_from_file_location("kept_tables", path)
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return importlib.import_module("kept_tables")
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """The drawings of docs/architecture.md are those of the code as it stands."""
 
-import importlib.util
+import importlib
 import re
 from pathlib import Path
 
@@ -11,11 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture(scope="module")
 def script():
-    path = ROOT / "scripts" / "draw_architecture.py"
-    spec = importlib.util.spec_from_file_location("draw_architecture", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return importlib.import_module("draw_architecture")
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,6 @@
 """The last lines of `make reproduce`: what came out, and where the report is."""
 
-import importlib.util
+import importlib
 from pathlib import Path
 
 import pytest
@@ -13,10 +13,7 @@ COLUMNS = "claim,numbers,claim_status\n"
 
 @pytest.fixture(scope="module")
 def script():
-    spec = importlib.util.spec_from_file_location("outcome", ROOT / "scripts/outcome.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return importlib.import_module("outcome")
 
 
 @pytest.fixture
