@@ -5,7 +5,7 @@ python scripts/kept_tables.py
 
 import json
 from collections.abc import Callable, Mapping
-from pathlib import Path
+from statistics import mean
 
 from page_parts import renewed, write
 from r3cnn_reports.claims.judge import judge
@@ -20,6 +20,7 @@ from r3cnn_reports.tables.spec import load_spec
 from r3cnn.catalogue.trainings import load_catalogue
 from r3cnn.config.load import load_config
 from r3cnn.core.layout import CHECKOUT as ROOT
+from r3cnn.core.layout import RunFolder
 
 KEPT = ROOT / "measured"
 SCALES = ("quick", "mini")
@@ -84,14 +85,9 @@ def sweep(results: Results) -> list[str]:
         "|---|---|---|---|---|",
     ]
     for training, loops in results.evaluations():
-        rate = load_config(results.folder / "trainings" / training / "seed0" / "config.py")
-        box, mask = (
-            100 * results.values(training, loops, metric)[0] for metric in ("bbox.AP", "segm.AP")
-        )
-        seconds = _seconds(results, training)
-        lines.append(
-            f"| {training} | {rate.optim_wrapper.optimizer.lr:g} | {seconds} | {box:.1f} | {mask:.1f} |"
-        )
+        cfg = load_config(RunFolder(results.folder).trainings(training)[0].config)
+        cells = (training, f"{cfg.optim_wrapper.optimizer.lr:g}", _seconds(results, training))
+        lines.append(f"| {' | '.join(cells)} | {_aps(results, training, loops)} |")
     return lines
 
 
@@ -101,19 +97,19 @@ def rows(results: Results) -> list[str]:
         "| training | processor seconds | class loss | L_e | box AP | mask AP |",
         "|---|---|---|---|---|---|",
     ]
-    frame = results.frame
     for training in _catalogue():
         of_training = sorted(loops for id_, loops in results.evaluations() if id_ == training)
         for loops in of_training:
-            found = frame[(frame["training"] == training) & (frame["loops"] == loops)]
-            box, mask = (
-                100 * found.loc[found["metric"] == metric, "value"].mean()
-                for metric in ("bbox.AP", "segm.AP")
-            )
             cells = [training, _seconds(results, training), _class_loss(results, training)]
             first = " | ".join(cells) if loops == of_training[0] else "| |"
-            lines.append(f"| {first} | {loops} | {box:.1f} | {mask:.1f} |")
+            lines.append(f"| {first} | {loops} | {_aps(results, training, loops)} |")
     return lines
+
+
+def _aps(results: Results, training: str, loops: int) -> str:
+    """Box and mask AP, the mean over seeds, as two cells."""
+    of_kinds = (results.values(training, loops, metric) for metric in ("bbox.AP", "segm.AP"))
+    return " | ".join(f"{100 * mean(values):.1f}" for values in of_kinds)
 
 
 def differences(results: Results) -> list[str]:
@@ -145,7 +141,7 @@ def balance(results: Results) -> list[str]:
 
 
 def not_run(results: Results) -> list[str]:
-    """The trainings of the two catalogues that nothing is kept of."""
+    """The trainings of the shipped catalogues that nothing is kept of."""
     ran = {training for training, _ in results.evaluations()}
     return ["Not run: " + (", ".join(t for t in _catalogue() if t not in ran) or "none") + "."]
 
@@ -157,12 +153,12 @@ def _catalogue() -> list[str]:
 
 
 def _seconds(results: Results, training: str) -> str:
-    """Over a training's attempts, the mean over seeds; nothing where the first rows did not record it yet."""
+    """Over a training's attempts, the mean over seeds; nothing for a row that was not trained itself."""
     spent = []
-    for path in _of_seeds(results, training, "manifest.json"):
+    for one in RunFolder(results.folder).trainings(training):
         seconds = [
-            one.get("cpu_seconds")
-            for one in json.loads(path.read_text(encoding="utf-8"))["attempts"]
+            attempt.get("cpu_seconds")
+            for attempt in json.loads(one.manifest.read_text(encoding="utf-8"))["attempts"]
         ]
         spent += [sum(seconds) if seconds and None not in seconds else None]
     return f"{sum(spent) / len(spent):.0f}" if None not in spent else ""
@@ -171,15 +167,11 @@ def _seconds(results: Results, training: str) -> str:
 def _class_loss(results: Results, training: str) -> str:
     """Mean over the last steps of the classification loss of the first loop."""
     values = []
-    for path in _of_seeds(results, training, "train.jsonl"):
-        lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    for one in RunFolder(results.folder).trainings(training):
+        lines = [json.loads(line) for line in one.log.read_text(encoding="utf-8").splitlines()]
         last = [line for line in lines if line["iteration"] > lines[-1]["iteration"] - LAST_STEPS]
         values += [line.get("s0.loss_cls", line.get("loss_cls")) for line in last]
     return f"{sum(values) / len(values):.2f}"
-
-
-def _of_seeds(results: Results, training: str, name: str) -> list[Path]:
-    return sorted((results.folder / "trainings" / training).glob(f"seed*/{name}"))
 
 
 def makers() -> dict[str, Callable[[], str]]:

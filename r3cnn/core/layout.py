@@ -160,6 +160,10 @@ class RunFolder:
         """What survives a stop of a training; holds a StateFolder for each config."""
         return self.path / "state" / id_ / f"seed{seed}"
 
+    def states(self) -> list[Path]:
+        """Of every training and prediction that was begun, what survives a stop, by id and seed."""
+        return sorted((self.path / "state").glob("*/seed*"))
+
     def prediction_state(self, id_: str, seed: int | str) -> Path:
         """What survives a stop of a prediction: the images that it has."""
         return self.path / "state" / id_ / f"seed{seed}.predictions"

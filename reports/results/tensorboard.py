@@ -13,11 +13,11 @@ from r3cnn.core.errors import UserError
 from r3cnn.core.layout import RunFolder, configs_of
 
 from .errors import SHOWN
+from .intervals import POINTS
 from .load import Results
 from .logs import NOT_CURVES, json_lines
 
 EVENTS = "events.out.tfevents*"
-_PERCENT = 100
 Scalar = tuple[str, float, int, float]  # tag, value, step or epoch, seconds since 1970
 
 
@@ -53,10 +53,11 @@ def _writer() -> Callable[[str], Any]:
 def _logs(run: RunFolder) -> Iterator[tuple[str, int, Path, Path]]:
     """(training, seed, log, validation) of each that has ended, and of those that still run."""
     found = {(one.id, one.seed): (one.log, one.validation) for one in run.trainings()}
-    for state in sorted((run.path / "state").glob("*/seed*")):
+    ended = {key for key, (log, _) in found.items() if log.is_file()}
+    for state in run.states():
+        key = (state.parent.name, state.name.removeprefix("seed"))
         configs = sorted(configs_of(state), key=lambda one: one.log.stat().st_mtime)
-        if configs and not found.get((state.parent.name, state.name[4:]), (state,))[0].is_file():
-            key = (state.parent.name, state.name.removeprefix("seed"))
+        if configs and key not in ended:
             found[key] = (configs[-1].log, configs[-1].validation)
     for (training, seed), paths in sorted(found.items()):
         if seed.isdigit():
@@ -86,7 +87,7 @@ def _scalars(
                 at = ends.get(int(line["epoch"]), time)
                 yield (
                     _ap("validation", kind, line["loops"]),
-                    value * _PERCENT,
+                    value * POINTS,
                     int(line["epoch"]),
                     at,
                 )
@@ -94,7 +95,7 @@ def _scalars(
         for key, kind in SHOWN.items() if of_training == training else ():
             value = results.by_seed(training, loops, f"{key}.AP").get(seed)
             if value is not None:
-                yield _ap("score", kind, loops), value * _PERCENT, epoch, time
+                yield _ap("score", kind, loops), value * POINTS, epoch, time
 
 
 def _ap(of: str, kind: str, loops: int) -> str:

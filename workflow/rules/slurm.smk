@@ -150,7 +150,7 @@ def examine_gpu_node(executor):
     elif said:
         broken = [line for line in said.splitlines() if line.startswith("BROKEN")]
         logger.error(
-            f"error: a GPU node cannot train: {(broken or said.splitlines()[-1:])[0]}; nothing was submitted: mend it "
+            f"error: a GPU node cannot train: {(broken or said.splitlines()[-1:])[0]}; nothing was submitted: fix it "
             f"(all findings: {shown(log)}), or set `examine: false` in slurm/config.yaml"
         )
         sys.exit(1)
