@@ -56,7 +56,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if item.get_closest_marker("slurm"):  # one cluster serves all of them
             item.add_marker(pytest.mark.xdist_group("slurm"))
         room = item.path.relative_to(ROOT / "tests").parts[0]
-        if item.get_closest_marker("slow") and room in ("faults", "e2e", "migration", "packaging"):
+        shares = item.get_closest_marker("slow") and not item.get_closest_marker("alone")
+        if shares and room in ("faults", "e2e", "migration", "packaging"):
             # Snakemake holds a lock in the checkout
             group = "checkout" if room == "e2e" else f"{room}-{item.path.stem}"
             item.add_marker(pytest.mark.xdist_group(group))

@@ -12,7 +12,7 @@ from r3cnn.catalogue.scales import SCALES
 from r3cnn.core.files import write_json
 from r3cnn.core.layout import CHECKOUT as ROOT
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 SCALE = SCALES / "smoke.yaml"
 # training: loops of its evaluation, epochs of two steps, learning rate
 SETTINGS = {

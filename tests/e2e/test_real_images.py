@@ -20,6 +20,7 @@ evaluations:
 """
 
 
+@pytest.mark.alone
 def test_the_paper_s_model_trains_on_real_images(shared, tmp_path):
     from r3cnn.catalogue.scales import load_scale
     from r3cnn.catalogue.trainings import load_catalogue
