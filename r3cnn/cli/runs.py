@@ -24,12 +24,16 @@ def status(scale: str, catalogue: Path | None, results: Path | None) -> None:
       python -m r3cnn status --scale paper
     """
     from ..catalogue import load_catalogue, load_scale
+    from ..runs.remaining import remaining
     from ..runs.status import render
     from ..runs.status import status as run
 
-    settings = load_scale(scale)
+    settings, trainings = load_scale(scale), load_catalogue(catalogue)
     folder = results or Path("results", settings.name)
-    click.echo(render(run(load_catalogue(catalogue), settings, folder), folder))
+    found = run(trainings, settings, folder)
+    click.echo(render(found, folder))
+    if line := remaining(found, trainings, settings):
+        click.echo(line)
 
 
 @click.command()

@@ -1,26 +1,22 @@
 """Estimate the cost of a scale's trainings before they are submitted."""
 
-import heapq
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from tabulate import tabulate
 
+from ..catalogue.costs import COSTS, COSTS_SCHEMA, REFERENCE, measured_as, training_images
 from ..catalogue.scales import Scale
 from ..catalogue.trainings import Catalogue, Training
 from ..core.errors import UserError
-from ..core.files import read_json
-from ..core.layout import EXPERIMENTS, PACKAGE, RunFolder
+from ..core.layout import RunFolder
 from ..core.progress import duration
 from ..core.schema import read_checked, shown
-from ..core.steps import images_a_step, steps_of_epoch, trained_images
+from ..core.steps import images_a_step, steps_of_epoch
+from ..core.work import lanes_end
 
-COSTS = EXPERIMENTS / "costs.yaml"
-COSTS_SCHEMA = PACKAGE / "catalogue" / "schemas" / "costs.schema.yaml"
-COCO_IMAGES = 117_266  # of train2017 with an object
 CHECKPOINTS = 3  # the result, and the newest two of the state
-REFERENCE = "mask_1x"
 HEADINGS = (
     "training", "seed", "steps", "GPU-hours", "wall hours", "GB/GPU", "disk GB", "from",
 )  # fmt: skip
@@ -75,7 +71,7 @@ def recorded(path: Path, trainings: Iterable[Training]) -> dict[str, Cost]:
     device = measured["device"]
     found = {}
     for training in trainings:
-        id_ = _measured_as(training.id, {**seconds, **passes}, content.get("same", {}))
+        id_ = measured_as(training.id, {**seconds, **passes}, content.get("same", {}))
         if id_ in seconds:
             cost, how = seconds[id_], "measured"
         elif id_ in passes and (like := compared.get(id_, REFERENCE)) in seconds.keys() & passes:
@@ -88,10 +84,6 @@ def recorded(path: Path, trainings: Iterable[Training]) -> dict[str, Cost]:
             )
         found[training.id] = Cost(cost, memory.get(id_), device, how)
     return found
-
-
-def _measured_as(id_: str, known: Mapping[str, float], same: Mapping[str, str]) -> str:
-    return id_ if id_ in known else same.get(id_, id_)
 
 
 def sources_of(path: Path) -> list[str]:
@@ -111,7 +103,7 @@ def rows(
 ) -> list[Row]:
     """Every training and seed. checkpoints: bytes of each training's checkpoint."""
     found = []
-    images = images_of(scale, results)
+    images = training_images(scale, results)
     batch = images_a_step(scale.batch, scale.per_pass, plan.gpus_of_training)
     for id_, training in catalogue.trainings.items():
         if not training.trains:
@@ -139,26 +131,10 @@ def gpu_hours(catalogue: Catalogue, scale: Scale) -> float:
     )
 
 
-def images_of(scale: Scale, results: Path) -> int:
-    """Training images with an object: of the checked data, else as many as the scale or COCO has."""
-    checked = RunFolder(results).data
-    if checked.is_file():
-        try:
-            return scale.images_of_epoch(trained_images(read_json(checked)["splits"]["train"]))
-        except (AttributeError, KeyError, TypeError) as error:
-            raise UserError(
-                f"{checked}: splits.train: found no counts of images; make it with `python -m r3cnn data check`"
-            ) from error
-    shapes = scale.data.get("shapes")
-    return scale.images_of_epoch(shapes["train"] if shapes else COCO_IMAGES)
-
-
 def wall_hours(left: Iterable[Row], plan: Plan) -> float:
     """Hours until all are done, the longest first, as many at a time as there are GPUs for."""
     lanes = [0.0] * (plan.gpus // plan.gpus_of_training)
-    for row in sorted(left, key=lambda row: -row.gpu_hours):
-        heapq.heappush(lanes, heapq.heappop(lanes) + row.gpu_hours / plan.gpus_of_training)
-    return max(lanes)
+    return lanes_end(lanes, (row.gpu_hours / plan.gpus_of_training for row in left))
 
 
 def render(found: list[Row], scale: Scale, plan: Plan, device: str, sources: Iterable[str]) -> str:

@@ -51,6 +51,7 @@ class Progress:
     epochs: int
     step: int
     loss: float
+    seconds: float  # of the whole training
     seconds_left: float
 
     def __str__(self) -> str:
@@ -69,6 +70,8 @@ class Status:
     state: str
     what: str
     causes: list[tuple[Path, list[str]]] = field(default_factory=list)
+    seconds: float | None = None  # of the whole training, once it has a step
+    seconds_left: float | None = None
 
 
 def status(catalogue: Catalogue, scale: Scale, results: Path) -> list[Status]:
@@ -91,15 +94,24 @@ def _one(
     id_, run = training.id, RunFolder(results)
     manifest, state_folder = run.training(id_, seed).manifest, run.state(id_, seed)
     if manifest.is_file() and job is None:
-        return Status(id_, seed, DONE, _done(manifest, sources))
+        facts = json.loads(manifest.read_text(encoding="utf-8") or "{}")
+        return Status(id_, seed, DONE, _done(facts, sources), seconds=facts.get("seconds"))
     progress = progress_of(training, scale, results, state_folder)
-    so_far = str(progress) if progress else "no step yet"
+    so_far, times = _so_far(progress)
     if job is not None:
         if job.runs:
-            return Status(id_, seed, RUNNING, f"{so_far} (job {job.number} on {job.nodes})")
+            what = f"{so_far} (job {job.number} on {job.nodes})"
+            return Status(id_, seed, RUNNING, what, **times)
         what = f"job {job.number} is {job.state.lower()}: {job.why}"
-        return Status(id_, seed, WAITING, f"{what}; {so_far}" if progress else what)
-    return Status(id_, seed, RUNNING, so_far) if _held(state_folder) else None
+        return Status(id_, seed, WAITING, f"{what}; {so_far}" if progress else what, **times)
+    return Status(id_, seed, RUNNING, so_far, **times) if _held(state_folder) else None
+
+
+def _so_far(progress: Progress | None) -> tuple[str, dict[str, float]]:
+    """How far it is in words, and its fields of Status."""
+    if progress is None:
+        return "no step yet", {}
+    return str(progress), {"seconds": progress.seconds, "seconds_left": progress.seconds_left}
 
 
 def _left(training: Training, seed: int, scale: Scale, results: Path, refused: str) -> Status:
@@ -107,21 +119,20 @@ def _left(training: Training, seed: int, scale: Scale, results: Path, refused: s
     id_, run = training.id, RunFolder(results)
     state_folder = run.state(id_, seed)
     progress = progress_of(training, scale, results, state_folder)
-    so_far = str(progress) if progress else "no step yet"
+    so_far, times = _so_far(progress)
     if refused:
-        return Status(id_, seed, FAILED, f"refused by Slurm: {refused}; {so_far}")
+        return Status(id_, seed, FAILED, f"refused by Slurm: {refused}; {so_far}", **times)
     log = run.job_log("train", id_, seed)
     if not log.is_file() and not state_folder.is_dir():
         return Status(id_, seed, WAITING, "not begun")
     causes = list(_causes(log, SLURM_LOGS / f"{id_}_{seed}"))
     last = causes[0][1][-1] if causes and causes[0][0] == log else ""
     if last.endswith(TO_BE_CONTINUED):
-        return Status(id_, seed, STOPPED, f"resumes with the next run; {so_far}")
-    return Status(id_, seed, FAILED, f"{_memory(log)}{so_far}", causes)
+        return Status(id_, seed, STOPPED, f"resumes with the next run; {so_far}", **times)
+    return Status(id_, seed, FAILED, f"{_memory(log)}{so_far}", causes, **times)
 
 
-def _done(manifest: Path, sources: str) -> str:
-    facts = json.loads(manifest.read_text(encoding="utf-8") or "{}")
+def _done(facts: dict, sources: str) -> str:
     if not facts:
         return ""
     attempts = len(facts.get("attempts", ()))
@@ -152,10 +163,12 @@ def progress_of(training: Training, scale: Scale, results: Path, state: Path) ->
         return None
     epochs = scale.schedule(training.schedule)["epochs"]
     last = lines[-1]
-    left = max(0, epochs * _steps_of_epoch(scale, results, last) - last["iteration"])
+    steps = epochs * _steps_of_epoch(scale, results, last)
     pace = statistics.median(line["seconds"] for line in lines[-50:])
-    seconds = left * pace + _validation_left(StateFolder(logs[-1].parent).validation, scale, epochs)
-    return Progress(last["epoch"], epochs, last["iteration"], last["loss"], seconds)
+    left = max(0, steps - last["iteration"]) * pace
+    left += _validation_left(StateFolder(logs[-1].parent).validation, scale, epochs)
+    whole = max(steps, last["iteration"]) * pace
+    return Progress(last["epoch"], epochs, last["iteration"], last["loss"], whole, left)
 
 
 def _validation_left(path: Path, scale: Scale, epochs: int) -> float:

@@ -1,6 +1,7 @@
 """Three real trainings through the whole workflow, from the data to the page."""
 
 import csv
+import re
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,14 @@ def test_the_page_shows_every_row(project: Project) -> None:
     page = (project.results / "report" / "index.html").read_text(encoding="utf-8")
     for training in ("mask", "naive", "advanced"):
         assert f'data-training="{training}"' in page
+
+
+def test_the_log_tells_the_share_of_the_work_and_the_time_left(project: Project) -> None:
+    log = (project.root / "log").read_text(encoding="utf-8")
+    shares = [int(share) for share in re.findall(r"^(\d+)% of the work", log, re.MULTILINE)]
+    assert shares == sorted(shares)
+    assert shares[-1] == 100
+    assert re.search(r"^\d+% of the work, about \d+ (s|min) left$", log, re.MULTILINE)
 
 
 def test_nothing_is_left_to_do(project: Project) -> None:

@@ -7,6 +7,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
+from r3cnn.catalogue.costs import training_images
 from r3cnn.catalogue.scales import load_scale
 from r3cnn.catalogue.trainings import load_catalogue
 from r3cnn.cli.main import main
@@ -113,11 +114,11 @@ def test_the_batch_is_the_trainings_own(gpus, batch):
 
 def test_the_images_of_checked_data_count(tmp_path):
     paper, smoke = load_scale("paper"), load_scale("smoke")
-    assert estimate.images_of(paper, tmp_path) == 117_266
-    assert estimate.images_of(smoke, tmp_path) == smoke.data["shapes"]["train"]
+    assert training_images(paper, tmp_path) == 117_266
+    assert training_images(smoke, tmp_path) == smoke.data["shapes"]["train"]
     splits = {"train": {"image_count": 100, "images_without_objects": 10}}
     (tmp_path / "data.json").write_text(json.dumps({"splits": splits}))
-    assert estimate.images_of(paper, tmp_path) == 90
+    assert training_images(paper, tmp_path) == 90
 
 
 @pytest.mark.parametrize(
@@ -159,7 +160,7 @@ def test_a_mistake_in_the_measurements(catalogue, costs, change, expected):
 def test_a_data_json_without_counts(tmp_path):
     (tmp_path / "data.json").write_text('{"splits": {"train": 5}}')
     with pytest.raises(UserError, match=r"data.json: splits.train: found no counts"):
-        estimate.images_of(load_scale("paper"), tmp_path)
+        training_images(load_scale("paper"), tmp_path)
 
 
 @pytest.mark.parametrize("option", ["--price", "--watts"])

@@ -7,6 +7,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
+from r3cnn.catalogue.costs import COCO_IMAGES
 from r3cnn.catalogue.scales import load_scale
 from r3cnn.catalogue.trainings import load_catalogue
 from r3cnn.cli import runs
@@ -15,7 +16,7 @@ from r3cnn.config.resolve import resolve
 from r3cnn.core.errors import UserError
 from r3cnn.core.steps import images_a_step, steps_of_epoch
 from r3cnn.data.loading import build_dataset, passes_of_epoch
-from r3cnn.runs.estimate import COCO_IMAGES, Cost, Plan, rows
+from r3cnn.runs.estimate import Cost, Plan, rows
 from r3cnn.runs.pilot import costs_by_pilot, read_pilot
 from tests.r3cnn import tiny
 

@@ -1,0 +1,67 @@
+"""The share of a run's work and the time left, from what Snakemake logs."""
+
+import logging
+
+import pytest
+
+from r3cnn.core.work import Work, lanes_end
+
+COSTS = {1: 60.0, 2: 30.0, 3: 10.0}
+
+
+class Run:
+    """A clock, the lines that were said, and a log that the work listens to."""
+
+    def __init__(self, costs: dict[int, float]) -> None:
+        self.now, self.said = 0.0, []
+        self.log = logging.Logger("run")
+        self.log.addHandler(Work(costs, self.said.append, lambda: self.now))
+
+    def tell(self, event: str, **fields: object) -> None:
+        self.log.info(None, extra={"event": event, **fields})
+
+    def finish(self, job: int, now: float) -> None:
+        self.now = now
+        self.tell("job_finished", job_id=job)
+        self.tell("progress", done=1, total=3)
+
+
+def test_the_share_is_weighted_by_cost_and_a_job_at_work_counts_half():
+    run = Run(COSTS)
+    run.tell("job_started", jobs=[2, 1])
+    run.finish(2, 40.0)
+    # 30 of 100 are done and half of the 60 at work: 60 in 40 s
+    assert run.said == ["30% of the work, about 27 s left"]
+    run.tell("job_started", jobs=[3])
+    run.finish(1, 90.0)
+    assert run.said[1:] == ["90% of the work, about 5 s left"]
+    run.finish(3, 100.0)
+    assert run.said[2:] == ["100% of the work"]
+
+
+def test_no_time_before_anything_worth_it_is_done():
+    run = Run({1: 1.0, 2: 99.0})
+    run.finish(1, 5.0)
+    assert run.said == ["1% of the work"]
+
+
+def test_a_failed_job_is_not_at_work():
+    run = Run(COSTS)
+    run.tell("job_started", jobs=[1, 2])
+    run.tell("job_error", jobid=1)
+    run.finish(2, 30.0)
+    assert run.said == ["30% of the work, about 70 s left"]
+
+
+def test_a_job_that_was_not_planned_and_an_empty_run_say_nothing():
+    run = Run({})
+    run.finish(7, 1.0)
+    assert run.said == []
+
+
+@pytest.mark.parametrize(
+    ("running", "waiting", "end"),
+    [([5, 2], [4, 1], 6), ([], [3, 4], 7), ([5], [], 5), ([], [], 0), ([0, 0], [3, 3, 2], 5)],
+)
+def test_as_many_at_a_time_as_now_the_longest_first(running, waiting, end):
+    assert lanes_end(running, waiting) == end
