@@ -17,12 +17,13 @@ from ..results.setting import Setting
 from ..tables.spec import Spec
 from .figure2 import IOU_FROM, summed_bars
 from .histograms import evenness
-from .lines import LineChart
+from .lines import COLOURS, LineChart
 from .panels import Panels
 from .svg import svg_of
 
 HEAT_MAP, SCATTER = "heat_map", "scatter"
 APS = {"box_AP": ("bbox.AP", "Box AP"), "mask_AP": ("segm.AP", "Mask AP")}
+MARKERS = "osD^vP"
 FEWEST_RANKED = 4  # points from which a rank correlation is told
 
 
@@ -30,7 +31,7 @@ FEWEST_RANKED = 4  # points from which a rank correlation is told
 class Chart:
     """A heat map or a scatter plot and its data.
 
-    frame: heat_map: training, L_t, L_e, box_AP, mask_AP, a line a cell; scatter: number, training, L_e,
+    frame: heat_map: training, L_t, L_e, box_AP, mask_AP, a line a cell; scatter: training, L_e,
         evenness, box_AP, mask_AP, a line a point. APs in percent, over all seeds, missing where not run.
     """
 
@@ -125,9 +126,7 @@ def _points(view: str, results: Results) -> pd.DataFrame:
         aps = _aps(results, training, loops)
         if even is not None and aps["box_AP"] is not None:
             rows.append({"training": training, "L_e": loops, "evenness": round(even, 4), **aps})
-    frame = pd.DataFrame(rows, columns=["training", "L_e", "evenness", *APS])
-    frame.insert(0, "number", range(1, len(frame) + 1))
-    return frame
+    return pd.DataFrame(rows, columns=["training", "L_e", "evenness", *APS])
 
 
 def _loops_trained(results: Results, training: str) -> int | None:
@@ -175,9 +174,9 @@ def render(chart: Chart) -> bytes:
             else:
                 _draw_scatter(ax, chart.frame, name, chart.view)
         if chart.kind == SCATTER and len(chart.frame):
-            names = chart.frame[["number", "training"]].itertuples(index=False)
-            key = "\n".join(f"{number} {training}" for number, training in names)
-            axes[-1].text(1.04, 1, key, transform=axes[-1].transAxes, va="top", fontsize=7)
+            axes[-1].legend(
+                loc="upper left", bbox_to_anchor=(1.02, 1.02), fontsize=7, frameon=False
+            )
 
     return svg_of((10, 4.2), fill, layout="constrained")
 
@@ -213,13 +212,18 @@ def _row_labels(trained: pd.Series) -> list[str]:
 
 
 def _draw_scatter(ax: Axes, frame: pd.DataFrame, name: str, view: str) -> None:
-    """One numbered point a training."""
+    """A point for each training, told apart by colour and shape."""
     ax.set_xlabel(f"Evenness of the IoUs from 0.5 up, {view} (1: all alike)")
     ax.set_ylabel(APS[name][1])
     if frame.empty:
         ax.text(0.5, 0.5, "not run", transform=ax.transAxes, ha="center", color="#555555")
         return
-    ax.scatter(frame["evenness"], frame[name].astype(float), s=18, color="#0072B2")
-    for number, x, y in frame[["number", "evenness", name]].itertuples(index=False):
+    for number, (training, x, y) in enumerate(
+        frame[["training", "evenness", name]].itertuples(index=False)
+    ):
         if pd.notna(y):
-            ax.annotate(str(number), (x, y), xytext=(4, 3), textcoords="offset points", fontsize=7)
+            colour, marker = (
+                COLOURS[number % len(COLOURS)],
+                MARKERS[number // len(COLOURS) % len(MARKERS)],
+            )
+            ax.scatter([x], [float(y)], s=26, color=colour, marker=marker, label=training)

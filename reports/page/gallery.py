@@ -17,7 +17,7 @@ MODELS = (
     ("r3_naive_inc", "R3-CNN (naive)"),
     ("r3_advanced", "R3-CNN (advanced)"),
 )
-LABELLED_FROM = 0.05  # a lower IoU is not a match worth a label
+LABELLED_FROM = 0.5  # a lower IoU is no match, and its label would cover the others
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,7 @@ class Picture:
     jpeg: str
     truth: tuple[Shape, ...]
     views: tuple[View, ...]
+    classes: tuple[tuple[str, int], ...]  # (name, colour), of all that is drawn
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,13 @@ def _picture(entries: list[tuple[str, dict[str, Any], dict[str, Any]]]) -> Pictu
         ]
     truth = tuple(_shape(item, colours, item["class"], "") for item in first["objects"])
     return Picture(
-        first["image_id"], first["width"], first["height"], first["jpeg"], truth, tuple(views)
+        first["image_id"],
+        first["width"],
+        first["height"],
+        first["jpeg"],
+        truth,
+        tuple(views),
+        tuple(colours.items()),
     )
 
 

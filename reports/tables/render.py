@@ -137,10 +137,10 @@ def to_markdown(table: Table) -> str:
     out = [f"## {_md(table.title)}", "", _md(table.caption), ""]
     for block in table.blocks:
         out += [f"### {_md(block.title)}", ""] if block.title else []
-        header, align = ["Row"], [":--"]
+        header, align = ["Model"], [":--"]
         for column in block.columns:
             heading = _ESCAPED.sub(r"\1<sub>\2</sub>", _md(column.heading))
-            for role in roles(column):
+            for role in shown_roles(table, column):
                 shown = table.publisher if role == PAPER else role
                 header.append(f"{heading} {shown}" if column.published else heading)
                 align.append(":--" if role == "constant" else "--:")
@@ -148,7 +148,7 @@ def to_markdown(table: Table) -> str:
         for row in table.rows:
             marks = ", ".join(table.row_marks(row))
             cells = [_md(row.label) + (f" <sup>{marks}</sup>" if marks else "")]
-            cells += [_md_ranked(piece) for piece in row_pieces(block, row)]
+            cells += [_md_ranked(piece) for piece in row_pieces(table, block, row)]
             out.append(_md_line(cells))
         out += [] if table.rows else ["", "None."]
         out.append("")
@@ -184,8 +184,11 @@ def to_html(table: Table, shared: Collection[str] = ()) -> Markup:
     return Markup(environment().get_template("table.html.j2").render(table=table, shared=shared))
 
 
-def on_page(table: Table, column: Column) -> tuple[str, ...]:
-    """The sub-columns that the page shows: no difference from a number that ours cannot be compared with."""
+def shown_roles(table: Table, column: Column) -> tuple[str, ...]:
+    """The sub-columns that are shown: no difference from a number that ours cannot be compared with.
+
+    A CSV file holds it all the same.
+    """
     found = roles(column)
     if column.published and column.compare != "exact" and not table.setting.comparable:
         return tuple(role for role in found if role != "difference")
@@ -210,9 +213,14 @@ def write_tables(tables: Iterable[Table], out: Path) -> list[Path]:
     ]
 
 
-def row_pieces(block: Block, row: TableRow) -> list[Piece]:
-    """All texts of a row within a block."""
-    return [piece for column in block.columns for piece in pieces(column, row.cells[column.name])]
+def row_pieces(table: Table, block: Block, row: TableRow) -> list[Piece]:
+    """The texts of a row within a block, as shown_roles chooses them."""
+    return [
+        piece
+        for column in block.columns
+        for piece in pieces(column, row.cells[column.name])
+        if piece.role in shown_roles(table, column)
+    ]
 
 
 def environment() -> Environment:
@@ -225,7 +233,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    env.globals |= {"on_page": on_page, "row_pieces": row_pieces}
+    env.globals |= {"shown_roles": shown_roles, "row_pieces": row_pieces}
     env.filters |= {
         "heading": _html_heading,
         "prose": _html_prose,
@@ -295,14 +303,16 @@ def _tex_heading(text: str) -> str:
 
 
 def _tex_tabular(table: Table, block: Block) -> list[str]:
-    layout, above, below, rules = "l", ["Row"], [""], []
+    layout, above, below, rules = "l", ["Model"], [""], []
     position = 2
     for column in block.columns:
-        width = len(roles(column))
+        subs = shown_roles(table, column)
+        width = len(subs)
         heading = _tex_heading(column.heading)
         if column.published and width > 1:
             above.append(rf"\multicolumn{{{width}}}{{c}}{{{heading}}}")
-            below += [_tex(table.publisher), "ours", "diff."]
+            names = {PAPER: _tex(table.publisher), "ours": "ours", "difference": "diff."}
+            below += [names[role] for role in subs]
             rules.append(rf"\cmidrule(lr){{{position}-{position + width - 1}}}")
         else:
             above.append(heading)
@@ -314,7 +324,9 @@ def _tex_tabular(table: Table, block: Block) -> list[str]:
     for row in table.rows:
         marks = ",".join(_tex(mark) for mark in table.row_marks(row))
         label = _tex(row.label) + (rf"\textsuperscript{{{marks}}}" if marks else "")
-        body.append(" & ".join([label] + [_tex_ranked(p) for p in row_pieces(block, row)]) + r" \\")
+        body.append(
+            " & ".join([label] + [_tex_ranked(p) for p in row_pieces(table, block, row)]) + r" \\"
+        )
     head = [" & ".join(above) + r" \\", *rules, " & ".join(below) + r" \\"]
     return [
         *title,

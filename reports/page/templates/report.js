@@ -314,10 +314,29 @@
   // -------------------------------------------------------------------- learning curves
 
   const trained = Object.keys(data.curves);
+  const START = 0.05; // of the steps
   const VALIDATION = { bbox_AP: "validation: box AP", segm_AP: "validation: mask AP" };
+
+  // Mean of the last recorded steps up to each one, without those that hold no number.
+  function smoothed(values, width) {
+    return values.map((value, i) => {
+      const last = values.slice(Math.max(0, i + 1 - width), i + 1).filter(Number.isFinite);
+      return last.length ? last.reduce((sum, one) => sum + one, 0) / last.length : null;
+    });
+  }
+
+  // The first losses are many times the later ones and would press the curves together.
+  function rangeWithoutStart(traces) {
+    const values = traces.flatMap(({ y }) => y.slice(Math.ceil(y.length * START))).filter(Number.isFinite);
+    if (!values.length) return null;
+    const low = values.reduce((a, b) => Math.min(a, b)), high = values.reduce((a, b) => Math.max(a, b));
+    const margin = 0.05 * (high - low) || 0.05;
+    return [low - margin, high + margin];
+  }
 
   function drawCurves() {
     const quantity = byId("curve-quantity").value;
+    const width = Number(byId("curve-smooth").value);
     const traces = [];
     const empty = [];
     trained.forEach((id, number) => {  // a training keeps its colour whatever else is ticked
@@ -328,15 +347,18 @@
         const add = (x, y, more) => traces.push({ type: "scatter", mode: more ? "lines+markers" : "lines", name: `${plain(`${id}, seed ${seed}`)}${more || ""}`, legendgroup: plain(id), showlegend: which === 0, x, y, line });
         if (quantity in VALIDATION) {
           for (const [loops, points] of Object.entries(of.validation)) add(points.x, points[quantity], `, L<sub>e</sub> = ${plain(loops)}`);
-        } else if (of.y[quantity]) add(of.x, of.y[quantity]);
+        } else if (of.y[quantity]) add(of.x, smoothed(of.y[quantity], width));
       });
       if (traces.length === before) empty.push(id);
     });
     byId("curve-empty").textContent = empty.length ? `Not recorded: ${empty.join(", ")}.` : "";
+    const logarithmic = byId("curve-log").checked;
+    const range = logarithmic || quantity in VALIDATION ? null : rangeWithoutStart(traces);
+    byId("curve-cut").hidden = !range;
     Plotly.react(byId("curve-chart"), traces, layout({
       height: 420, showlegend: true, margin: { l: 60, r: 10, t: 20, b: 45 }, legend: { orientation: "h", y: -0.25, yanchor: "top" },
       xaxis: { title: { text: "epoch", standoff: 10 } },
-      yaxis: { title: { text: plain(VALIDATION[quantity] || quantity) }, type: byId("curve-log").checked ? "log" : "linear" },
+      yaxis: { title: { text: plain(VALIDATION[quantity] || quantity) }, type: logarithmic ? "log" : "linear", ...(range && { range }) },
     }), CONFIG);
   }
 

@@ -13,6 +13,8 @@ def test_a_view_for_each_loop_of_each_model(smoke: ResultFolder) -> None:
     smoke.gallery("r3_naive_inc", 5, loops_trained=3)
     smoke.gallery("r3_advanced", 3)
     [picture] = load_gallery(load_results(smoke.path)).pictures
+    assert {shape.colour for shape in picture.truth} <= {colour for _, colour in picture.classes}
+    assert [name for name, _ in picture.classes] == sorted({shape.title for shape in picture.truth})
     assert [view.title for view in picture.views] == [
         "Mask R-CNN",
         *(f"R3-CNN ({name}), loop {n}" for name in ("naive", "advanced") for n in (1, 2, 3)),
@@ -22,7 +24,7 @@ def test_a_view_for_each_loop_of_each_model(smoke: ResultFolder) -> None:
     assert second.summary == "IoU of boxes 0.20, of masks 0.10"
     assert second.rows == (("disc", 0.2, 0.1),)
     assert second.shapes[0].path == "M1 1L11 1L11 11L1 11Z"
-    assert second.shapes[0].label == "0.20"
+    assert second.shapes[0].label == ""  # no match
     assert picture.truth[0].colour == second.shapes[0].colour
 
 
@@ -39,3 +41,9 @@ def test_a_file_that_is_none_is_named(smoke: ResultFolder, pictures: object) -> 
     smoke.gallery("mask_1x", 1, pictures=pictures)
     with pytest.raises(UserError, match=r"seed0.gallery.json: pictures: .*predict again"):
         load_gallery(load_results(smoke.path))
+
+
+def test_a_label_is_the_iou_of_a_match(smoke: ResultFolder) -> None:
+    smoke.gallery("r3_advanced", 6)
+    [picture] = load_gallery(load_results(smoke.path)).pictures
+    assert [view.shapes[0].label for view in picture.views] == ["", "", "", "", "0.50", "0.60"]

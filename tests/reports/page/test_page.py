@@ -326,6 +326,20 @@ def test_a_table_is_one_tab_stop_and_arrows_go_on(page: Browser) -> None:
     assert page.evaluate(stops) == 1
 
 
+def test_a_curve_is_smoothed_and_its_start_does_not_set_the_axis(page: Browser) -> None:
+    choose(page, "curve-smooth", "1")
+    raw = traces(page, "curve-chart")[0]["y"]
+    choose(page, "curve-smooth", "10")
+    smooth = traces(page, "curve-chart")[0]["y"]
+    assert smooth[0] == pytest.approx(raw[0])
+    assert smooth[4] == pytest.approx(sum(raw[:5]) / 5)
+    assert smooth[30] == pytest.approx(sum(raw[21:31]) / 10)
+    axis = "document.getElementById('curve-chart').layout.yaxis.range"
+    every = [value for trace in traces(page, "curve-chart") for value in trace["y"][2:]]
+    low, high = page.evaluate(axis)
+    assert low < min(every) <= max(every) < high < raw[0]
+
+
 def test_a_curve_keeps_its_colour_whatever_else_is_ticked(page: Browser) -> None:
     colours = "Object.fromEntries(document.getElementById('curve-chart').data.map(t => [t.name, t.line.color]))"
     before = page.evaluate(colours)
