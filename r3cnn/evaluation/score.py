@@ -1,7 +1,11 @@
 """Score predictions: the metrics of boxes and of masks, and their spread over images."""
 
 import logging
-from collections.abc import Sequence
+import multiprocessing
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import hotcoco
@@ -26,7 +30,8 @@ from .predictions import read_predictions, require_known
 log = logging.getLogger(__name__)
 JSON = ".json"  # of COCO's results; what predict writes is Parquet
 CHECKED_SCALE = "paper"  # where pycocotools scores too,
-CHECKED_IMAGES = 1000  # so many at most: all of COCO's would add minutes to each score
+CHECKED_IMAGES = 500  # so many at most: all of COCO's would add minutes to each score
+APART_FROM = 1000  # images from which boxes and masks are scored at the same time
 
 
 def score(
@@ -62,20 +67,44 @@ def _by_kind(
     tables: dict[str, pa.Table | None], content: dict, scale: str | None
 ) -> tuple[dict[str, dict], dict[str, KindErrors | None], dict[str, np.ndarray]]:
     """Metrics and errors of boxes and of masks, and all metrics on resampled images by <kind>.<metric>."""
-    weights = draw(len(content["images"]))
     found, wrong, resampled = {}, {}, {}
-    for kind in KINDS:
-        table = tables[kind]
-        if table is None:
-            found[kind], wrong[kind] = dict.fromkeys(SCORED[kind]), None
-            continue
-        run = hotcoco_run(content, table, kind)
-        wrong[kind] = what_went_wrong(run, content, table, kind)
-        matched = matches(content, table, kind)
-        found[kind] = _checked(run, matched, content, table, kind, scale)
-        spread = resampled_metrics(matched, weights)
+    work = [(tables[kind], kind, content, scale) for kind in KINDS]
+    for kind, (numbers, errors, spread) in zip(KINDS, side_by_side(_of_kind, work), strict=True):
+        found[kind], wrong[kind] = numbers, errors
         resampled |= {f"{kind}.{name}": values for name, values in spread.items()}
     return found, wrong, resampled
+
+
+def side_by_side(run: Callable, work: Sequence[tuple], least: int = APART_FROM) -> list:
+    """run(*one) of each, in processes of their own where the images are many and there are cores.
+
+    Each of `work` is (table, kind, annotations, ...). Raises UserError where a process dies.
+    """
+    images = len(work[0][2]["images"])
+    if images < least or len(os.sched_getaffinity(0)) < len(work):
+        return [run(*one) for one in work]
+    context = multiprocessing.get_context("spawn")  # a fork would stop in hotcoco's threads
+    with ProcessPoolExecutor(len(work), context) as pool:
+        try:
+            return list(pool.map(run, *zip(*work, strict=True)))
+        except BrokenProcessPool as error:
+            raise UserError(
+                "score: a process ended without a result, perhaps for lack of memory; free some, or allow the "
+                "job more"
+            ) from error
+
+
+def _of_kind(
+    table: pa.Table | None, kind: str, content: dict, scale: str | None
+) -> tuple[dict, KindErrors | None, dict[str, np.ndarray]]:
+    """Metrics, errors and resamples of boxes or of masks; another tool may have none of them."""
+    if table is None:
+        return dict.fromkeys(SCORED[kind]), None, {}
+    run = hotcoco_run(content, table, kind)
+    wrong = what_went_wrong(run, content, table, kind)
+    matched = matches(content, table, kind)
+    found = _checked(run, matched, content, table, kind, scale)
+    return found, wrong, resampled_metrics(matched, draw(len(content["images"])))
 
 
 def sample(content: dict, table: pa.Table) -> tuple[dict, pa.Table]:

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -471,3 +472,58 @@ def test_annotations_that_were_not_checked(annotations, tmp_path, spoil, part):
     message = refused(write(tmp_path / "p.parquet", []), path)
     assert message.startswith(f"{path}: annotation {content['annotations'][0]['id']}: ")
     assert part in message
+
+
+def dies(*_: object) -> None:
+    """What the kernel does to a process that takes too much memory."""
+    os._exit(1)
+
+
+def refuses(table: pa.Table, kind: str, content: dict) -> None:
+    raise UserError(f"{kind}: refused")
+
+
+def counts(table: pa.Table, kind: str, content: dict) -> tuple[str, int, int, bool]:
+    apart = os.getpid() != content["pid"]
+    return kind, table.num_rows, len(content["images"]), apart
+
+
+@pytest.fixture
+def work(monkeypatch) -> list[tuple]:
+    """Five images, for boxes and for masks; two cores."""
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+    content = {"images": [{"id": n} for n in range(5)], "pid": os.getpid()}
+    table = pa.table({"image_id": [1, 2, 3]})
+    return [(table, kind, content) for kind in ("bbox", "segm")]
+
+
+def test_boxes_and_masks_of_many_images_are_scored_at_the_same_time(work, monkeypatch):
+    apart = [("bbox", 3, 5, True), ("segm", 3, 5, True)]
+    assert score_module.side_by_side(counts, work, least=5) == apart
+    here = [(*one[:3], False) for one in apart]
+    assert score_module.side_by_side(counts, work, least=6) == here
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0})
+    assert score_module.side_by_side(counts, work, least=5) == here
+
+
+def test_they_give_the_same_files(annotations, tmp_path, monkeypatch):
+    path = write(tmp_path / "p.parquet", imperfect(loaded(annotations)), scale="paper")
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+    real, written = score_module.side_by_side, []
+    for name, least in (("one", 10**9), ("two", 0)):
+        monkeypatch.setattr(
+            score_module, "side_by_side", lambda run, work, least=least: real(run, work, least)
+        )
+        out = tmp_path / name / "loops3.json"
+        score_module.score(path, 3, annotations, out)
+        written.append({file.name: file.read_bytes() for file in out.parent.iterdir()})
+    assert len(written[0]) == 3
+    assert written[0] == written[1]
+
+
+def test_a_process_that_dies_or_refuses_is_told_in_one_line(work):
+    with pytest.raises(UserError, match="perhaps for lack of memory") as caught:
+        score_module.side_by_side(dies, work, least=0)
+    assert "\n" not in str(caught.value)
+    with pytest.raises(UserError, match=r"^bbox: refused$"):
+        score_module.side_by_side(refuses, work, least=0)
