@@ -20,7 +20,7 @@ from r3cnn.bench.table import (
 )
 from r3cnn.core.errors import UserError
 
-LIST = ("planning", "harness", *ROWS)
+LIST = ("planning", "harness", "coco-start", "score-command", *ROWS)
 SHORT = 7  # digits of a commit
 VERDICTS = {"missed": "**missed**"}
 

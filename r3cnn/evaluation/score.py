@@ -3,7 +3,7 @@
 import logging
 import multiprocessing
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -31,7 +31,8 @@ log = logging.getLogger(__name__)
 JSON = ".json"  # of COCO's results; what predict writes is Parquet
 CHECKED_SCALE = "paper"  # where pycocotools scores too,
 CHECKED_IMAGES = 500  # so many at most: all of COCO's would add minutes to each score
-APART_FROM = 1000  # images from which boxes and masks are scored at the same time
+APART_FROM = 1000  # images from which boxes and masks are scored at the same time,
+PROCESSES = 2  # in so many processes
 
 
 def score(
@@ -67,26 +68,31 @@ def _by_kind(
     tables: dict[str, pa.Table | None], content: dict, scale: str | None
 ) -> tuple[dict[str, dict], dict[str, KindErrors | None], dict[str, np.ndarray]]:
     """Metrics and errors of boxes and of masks, and all metrics on resampled images by <kind>.<metric>."""
-    found, wrong, resampled = {}, {}, {}
-    work = [(tables[kind], kind, content, scale) for kind in KINDS]
-    for kind, (numbers, errors, spread) in zip(KINDS, side_by_side(_of_kind, work), strict=True):
+    there = [kind for kind in reversed(KINDS) if tables[kind] is not None]  # masks take longest
+    calls = [(_of_kind, tables[kind], kind, content) for kind in there]
+    if scale == CHECKED_SCALE:
+        calls += [(_require_pycocotools, *sample(content, tables[kind], kind)) for kind in there]
+    done = side_by_side(calls, PROCESSES if len(content["images"]) >= APART_FROM else 1)
+    found: dict[str, dict] = {kind: dict.fromkeys(SCORED[kind]) for kind in KINDS}
+    wrong: dict[str, KindErrors | None] = dict.fromkeys(KINDS)
+    resampled = {}
+    for kind, (numbers, errors, spread) in zip(there, done, strict=False):
         found[kind], wrong[kind] = numbers, errors
         resampled |= {f"{kind}.{name}": values for name, values in spread.items()}
     return found, wrong, resampled
 
 
-def side_by_side(run: Callable, work: Sequence[tuple], least: int = APART_FROM) -> list:
-    """run(*one) of each, in processes of their own where the images are many and there are cores.
+def side_by_side(calls: Sequence[tuple], processes: int) -> list:
+    """What each call (function, arguments...) returns; in processes of their own where there are cores.
 
-    Each of `work` is (table, kind, annotations, ...). Raises UserError where a process dies.
+    Raises UserError where a process dies.
     """
-    images = len(work[0][2]["images"])
-    if images < least or len(os.sched_getaffinity(0)) < len(work):
-        return [run(*one) for one in work]
+    if min(processes, len(os.sched_getaffinity(0))) < PROCESSES:
+        return [function(*given) for function, *given in calls]
     context = multiprocessing.get_context("spawn")  # a fork would stop in hotcoco's threads
-    with ProcessPoolExecutor(len(work), context) as pool:
+    with ProcessPoolExecutor(processes, context) as pool:
         try:
-            return list(pool.map(run, *zip(*work, strict=True)))
+            return [one.result() for one in [pool.submit(*call) for call in calls]]
         except BrokenProcessPool as error:
             raise UserError(
                 "score: a process ended without a result, perhaps for lack of memory; free some, or allow the "
@@ -95,20 +101,18 @@ def side_by_side(run: Callable, work: Sequence[tuple], least: int = APART_FROM) 
 
 
 def _of_kind(
-    table: pa.Table | None, kind: str, content: dict, scale: str | None
-) -> tuple[dict, KindErrors | None, dict[str, np.ndarray]]:
-    """Metrics, errors and resamples of boxes or of masks; another tool may have none of them."""
-    if table is None:
-        return dict.fromkeys(SCORED[kind]), None, {}
+    table: pa.Table, kind: str, content: dict
+) -> tuple[dict, KindErrors, dict[str, np.ndarray]]:
+    """Metrics, errors and resamples of boxes or of masks."""
     run = hotcoco_run(content, table, kind)
     wrong = what_went_wrong(run, content, table, kind)
     matched = matches(content, table, kind)
-    found = _checked(run, matched, content, table, kind, scale)
+    found = _checked(run, matched, kind, len(content["images"]))
     return found, wrong, resampled_metrics(matched, draw(len(content["images"])))
 
 
-def sample(content: dict, table: pa.Table) -> tuple[dict, pa.Table]:
-    """The annotations and detections of CHECKED_IMAGES at most, evenly spread over all images by their ids."""
+def sample(content: dict, table: pa.Table, kind: str) -> tuple[pa.Table, str, dict]:
+    """The detections, their kind and the annotations of CHECKED_IMAGES at most, evenly spread by their ids."""
     ids = sorted(one["id"] for one in content["images"])
     kept = set(ids[:: _every(len(ids))])
     part = {
@@ -117,7 +121,7 @@ def sample(content: dict, table: pa.Table) -> tuple[dict, pa.Table]:
         "annotations": [one for one in content["annotations"] if one["image_id"] in kept],
     }
     of_kept = pc.is_in(table["image_id"], pa.array(sorted(kept), type=table["image_id"].type))
-    return part, table.filter(of_kept)
+    return table.filter(of_kept), kind, part
 
 
 def _read(
@@ -158,22 +162,14 @@ def _read(
 
 
 def _checked(
-    run: hotcoco.COCOeval,
-    matched: list[Matches],
-    content: dict,
-    table: pa.Table,
-    kind: str,
-    scale: str | None,
+    run: hotcoco.COCOeval, matched: list[Matches], kind: str, images: int
 ) -> dict[str, float | None]:
     """All metrics of a kind. Raises UserError where two ways of scoring disagree."""
-    images = len(content["images"])
     by_box = metrics_by_box_area(matched, images)
     found = numbers_of(run) | {name: _or_none(values[0]) for name, values in by_box.items()}
     once = resampled_metrics(matched, np.ones((images, 1), dtype=np.int32))
     own = {name: _or_none(values[0]) for name, values in once.items()}
     require_equal(found, own, kind, "the matches of the bootstrap")
-    if scale == CHECKED_SCALE:
-        _require_pycocotools(*sample(content, table), kind)
     return found
 
 
@@ -190,7 +186,7 @@ def _every(images: int) -> int:
     return max(1, -(-images // CHECKED_IMAGES))
 
 
-def _require_pycocotools(content: dict, table: pa.Table, kind: str) -> None:
+def _require_pycocotools(table: pa.Table, kind: str, content: dict) -> None:
     """Raise UserError where pycocotools gives other numbers than we do."""
     matched = matches(content, table, kind)
     by_box = metrics_by_box_area(matched, len(content["images"]))

@@ -474,56 +474,47 @@ def test_annotations_that_were_not_checked(annotations, tmp_path, spoil, part):
     assert part in message
 
 
-def dies(*_: object) -> None:
+def dies() -> None:
     """What the kernel does to a process that takes too much memory."""
     os._exit(1)
 
 
-def refuses(table: pa.Table, kind: str, content: dict) -> None:
+def refuses(kind: str) -> None:
     raise UserError(f"{kind}: refused")
 
 
-def counts(table: pa.Table, kind: str, content: dict) -> tuple[str, int, int, bool]:
-    apart = os.getpid() != content["pid"]
-    return kind, table.num_rows, len(content["images"]), apart
+def test_calls_run_in_processes_of_their_own_where_there_are_cores(monkeypatch):
+    calls = [(os.getpid,), (max, 3, 4)]
+    for cores, processes, apart in ((2, 2, True), (2, 1, False), (1, 2, False)):
+        monkeypatch.setattr(os, "sched_getaffinity", lambda _, cores=cores: set(range(cores)))
+        pid, larger = score_module.side_by_side(calls, processes)
+        assert larger == 4
+        assert (pid != os.getpid()) is apart
 
 
-@pytest.fixture
-def work(monkeypatch) -> list[tuple]:
-    """Five images, for boxes and for masks; two cores."""
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
-    content = {"images": [{"id": n} for n in range(5)], "pid": os.getpid()}
-    table = pa.table({"image_id": [1, 2, 3]})
-    return [(table, kind, content) for kind in ("bbox", "segm")]
-
-
-def test_boxes_and_masks_of_many_images_are_scored_at_the_same_time(work, monkeypatch):
-    apart = [("bbox", 3, 5, True), ("segm", 3, 5, True)]
-    assert score_module.side_by_side(counts, work, least=5) == apart
-    here = [(*one[:3], False) for one in apart]
-    assert score_module.side_by_side(counts, work, least=6) == here
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0})
-    assert score_module.side_by_side(counts, work, least=5) == here
-
-
-def test_they_give_the_same_files(annotations, tmp_path, monkeypatch):
+def test_boxes_and_masks_side_by_side_give_the_same_files(annotations, tmp_path, monkeypatch):
     path = write(tmp_path / "p.parquet", imperfect(loaded(annotations)), scale="paper")
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
-    real, written = score_module.side_by_side, []
-    for name, least in (("one", 10**9), ("two", 0)):
+    real, written, asked = score_module.side_by_side, [], []
+    for name, least in (("one", 5), ("two", 4)):  # of four images
+        monkeypatch.setattr(score_module, "APART_FROM", least)
         monkeypatch.setattr(
-            score_module, "side_by_side", lambda run, work, least=least: real(run, work, least)
+            score_module,
+            "side_by_side",
+            lambda calls, processes: asked.append(processes) or real(calls, processes),
         )
         out = tmp_path / name / "loops3.json"
         score_module.score(path, 3, annotations, out)
         written.append({file.name: file.read_bytes() for file in out.parent.iterdir()})
+    assert asked == [1, 2]
     assert len(written[0]) == 3
     assert written[0] == written[1]
 
 
-def test_a_process_that_dies_or_refuses_is_told_in_one_line(work):
+def test_a_process_that_dies_or_refuses_is_told_in_one_line(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
     with pytest.raises(UserError, match="perhaps for lack of memory") as caught:
-        score_module.side_by_side(dies, work, least=0)
+        score_module.side_by_side([(dies,)], 2)
     assert "\n" not in str(caught.value)
     with pytest.raises(UserError, match=r"^bbox: refused$"):
-        score_module.side_by_side(refuses, work, least=0)
+        score_module.side_by_side([(refuses, "bbox")], 2)
