@@ -30,7 +30,7 @@ from .predictions import read_predictions, require_known
 log = logging.getLogger(__name__)
 JSON = ".json"  # of COCO's results; what predict writes is Parquet
 CHECKED_SCALE = "paper"  # where pycocotools scores too,
-CHECKED_IMAGES = 500  # so many at most: all of COCO's would add minutes to each score
+CHECKED_IMAGES = 250  # so many at most: all of COCO's would add minutes to each score
 APART_FROM = 1000  # images from which boxes and masks are scored at the same time,
 PROCESSES = 2  # in so many processes
 
