@@ -31,8 +31,8 @@ log = logging.getLogger(__name__)
 JSON = ".json"  # of COCO's results; what predict writes is Parquet
 CHECKED_SCALE = "paper"  # where pycocotools scores too,
 CHECKED_IMAGES = 250  # so many at most: all of COCO's would add minutes to each score
-APART_FROM = 1000  # images from which boxes and masks are scored at the same time,
-PROCESSES = 2  # in so many processes
+APART_FROM = 1000  # images from which boxes and masks are scored in parallel
+PROCESSES = 2
 
 
 def score(
@@ -83,7 +83,7 @@ def _by_kind(
 
 
 def side_by_side(calls: Sequence[tuple], processes: int) -> list:
-    """What each call (function, arguments...) returns; in processes of their own where there are cores.
+    """What each call (function, arguments...) returns; in processes of their own if there are cores.
 
     Raises UserError where a process dies.
     """
