@@ -300,17 +300,22 @@ def keep_command(results: Path, out: Path, packed: bool) -> list[Path]:
 )
 @_tables
 @click.option("--table", default="table1", show_default=True, help="Table to draw.")
+@click.option(
+    "--costs", is_flag=True, help="Write ap_over_parameters.svg and ap_over_cost.svg instead."
+)
 @_results
 @_out
 @_one_line_errors
-def pictures_command(tables: Path, table: str, results: Path, out: Path) -> list[Path]:
+def pictures_command(tables: Path, table: str, costs: bool, results: Path, out: Path) -> list[Path]:
     """Write figure2.png and <table>.png for the README.
 
     Chromium renders them from the page.
     """
-    from .page.pictures import write_pictures
+    from .page.pictures import write_costs, write_pictures
 
-    return write_pictures(tables, table, results, out)
+    return (
+        write_costs(tables, results, out) if costs else write_pictures(tables, table, results, out)
+    )
 
 
 @cli.command(

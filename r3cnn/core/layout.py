@@ -225,11 +225,12 @@ def configs_of(state: Path) -> list[StateFolder]:
 
 # Charts of the report that are drawn of every run: <name>.svg and <name>.csv.
 AP_OVER_IOU, GAIN_OVER_IOU = "ap_over_iou", "ap_gain_over_iou"
-ERRORS_OVER_LOOPS, AP_OVER_COST = "errors_over_loops", "ap_over_cost"
+ERRORS_OVER_LOOPS = "errors_over_loops"
+AP_OVER_COST, AP_OVER_PARAMETERS = "ap_over_cost", "ap_over_parameters"
 AP_BY_CLASS, PRECISION_OVER_RECALL = "ap_by_class", "precision_over_recall"
 CONFUSION, CALIBRATION = "confusion", "calibration"
 REPORT_CHARTS = (
-    AP_OVER_IOU, GAIN_OVER_IOU, ERRORS_OVER_LOOPS, AP_OVER_COST,
+    AP_OVER_IOU, GAIN_OVER_IOU, ERRORS_OVER_LOOPS, AP_OVER_COST, AP_OVER_PARAMETERS,
     AP_BY_CLASS, PRECISION_OVER_RECALL, CONFUSION, CALIBRATION,
 )  # fmt: skip
 

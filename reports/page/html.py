@@ -17,7 +17,7 @@ from ..claims.spec import Claims
 from ..figures.anatomy import errors_over_loops
 from ..figures.charts import Chart, build_charts, write_charts
 from ..figures.closer import closer_charts
-from ..figures.cost import ap_over_cost
+from ..figures.cost import ap_over_cost, ap_over_parameters
 from ..figures.curves import histogram_series, learning_series
 from ..figures.figure2 import Figure2, figure2_data, write_figure2
 from ..figures.lines import LineChart
@@ -166,6 +166,7 @@ def build_report(
             gain_over_iou(spec, results, setting),
             errors_over_loops(wrong, setting),
             ap_over_cost(results, setting),
+            ap_over_parameters(results, setting),
         ),
         closer=closer_charts(wrong),
     )

@@ -1,10 +1,11 @@
-"""The README's images: the page as a browser renders it."""
+"""The images of README and docs: the page as a browser renders it, and charts of costs."""
 
 import tempfile
 from pathlib import Path
 
 from r3cnn.core.errors import UserError
 from r3cnn.core.files import write_if_changed
+from r3cnn.core.layout import AP_OVER_COST, AP_OVER_PARAMETERS
 
 from ..claims.spec import load_claims
 from ..results.load import load_results
@@ -13,6 +14,17 @@ from ..tables.spec import load_spec
 from .html import build_report, write_report
 
 WIDTH, SCALE = 1600, 2
+
+
+def write_costs(tables: Path, results: Path, out: Path) -> list[Path]:
+    """Write the charts of AP over parameters and over multiply-adds as SVG. Raises: UserError."""
+    loaded = load_results(results)
+    report = build_report(load_spec(tables), load_claims(), loaded, present_sources())
+    chosen = {chart.name: chart for chart in report.line_charts}
+    return [
+        write_if_changed(out / f"{name}.svg", chosen[name].svg())
+        for name in (AP_OVER_PARAMETERS, AP_OVER_COST)
+    ]
 
 
 def write_pictures(tables: Path, table: str, results: Path, out: Path) -> list[Path]:

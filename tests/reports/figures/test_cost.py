@@ -2,7 +2,7 @@
 
 import pytest
 
-from reports.figures.cost import ap_over_cost
+from reports.figures.cost import ap_over_cost, ap_over_parameters
 from reports.results.load import load_results
 from reports.results.setting import setting_of
 from tests.reports.folders import ResultFolder
@@ -27,6 +27,20 @@ def test_each_evaluation_is_a_point(smoke: ResultFolder) -> None:
     assert len(chart.frame) == 6
     assert chart.svg().startswith(b"<?xml")
     assert "mask AP" in chart.summary
+
+
+def test_more_loops_of_one_head_need_no_more_parameters(smoke: ResultFolder) -> None:
+    for loops in (1, 3):
+        smoke.score("r3_naive_inc", loops, 0.3 + loops / 100, 0.2)
+    smoke.measure("r3_naive_inc", parameters={"trainable": 43_912_000})
+    results = load_results(smoke.path)
+    chart = ap_over_parameters(results, setting_of(results))
+    box = chart.frame[chart.frame["kind"] == "box AP"]
+    assert box[["L_e", "million_parameters", "AP"]].values.tolist() == [
+        [1, pytest.approx(43.912), 31],
+        [3, pytest.approx(43.912), 33],
+    ]
+    assert chart.svg().startswith(b"<?xml")
 
 
 def test_seventeen_trainings_are_told_apart(smoke: ResultFolder) -> None:
