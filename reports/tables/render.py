@@ -3,7 +3,7 @@
 import csv
 import io
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -179,9 +179,17 @@ def to_latex(table: Table) -> str:
     return "\n".join([*out, r"\end{flushleft}", r"\end{table}"]) + "\n"
 
 
-def to_html(table: Table, shared: Collection[str] = ()) -> Markup:
-    """The table's section of the page; `shared` are statements that the page makes once for all tables."""
-    return Markup(environment().get_template("table.html.j2").render(table=table, shared=shared))
+def to_html(table: Table, shared: Collection[str] = (), above: Sequence[Table] = ()) -> Markup:
+    """The table's section of the page.
+
+    shared: statements that the page makes once for all tables. above: the tables before it on the page; their
+    notes are linked.
+    """
+    said = {text: (one, mark) for one in reversed(above) for mark, text in one.notes}
+    again = [(mark, *said[text]) for mark, text in table.notes if text in said]
+    new = [(mark, text) for mark, text in table.notes if text not in said]
+    template = environment().get_template("table.html.j2")
+    return Markup(template.render(table=table, shared=shared, notes=tuple(new), again=again))
 
 
 def shown_roles(table: Table, column: Column) -> tuple[str, ...]:

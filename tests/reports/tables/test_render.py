@@ -8,16 +8,18 @@ import csv
 import io
 import os
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from markupsafe import escape
 
 from r3cnn.core.errors import UserError
 from reports.results.load import load_results
 from reports.results.setting import setting_of
 from reports.tables.build import Table, build_tables
-from reports.tables.render import render
+from reports.tables.render import render, to_html
 from reports.tables.spec import load_spec
 from tests.reports.folders import FORMER, SOURCES, ResultFolder
 
@@ -67,6 +69,17 @@ def test_golden(table: Table, suffix: str) -> None:
     if os.environ.get("UPDATE_GOLDEN"):
         golden.write_text(found, encoding="utf-8")
     assert found == golden.read_text(encoding="utf-8")
+
+
+def test_a_note_of_a_table_above_is_linked_and_not_said_again(table: Table) -> None:
+    mark, text = table.notes[0]
+    below = replace(table, name="below", title="Table B")
+    first, second = str(to_html(table)), str(to_html(below, above=[table]))
+    said = str(escape(text))
+    assert said in first
+    assert said not in second
+    assert f'id="below-note-{mark}"' in second
+    assert f'<a href="#small-note-{mark}">as {mark} of Table &lt;b&gt;S&lt;/b&gt;</a>' in second
 
 
 def test_csv_says_all_that_the_page_says(table: Table) -> None:
