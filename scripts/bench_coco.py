@@ -88,7 +88,9 @@ def rank(file: Path, checksum: str | None, cache: Path) -> dict:
     }
     command = [sys.executable, "-c", RANK, json.dumps([settings, checksum])]
     env = {**os.environ, "R3CNN_CACHE": str(cache), "PYTHONPATH": str(REPO)}
-    said = subprocess.run(command, cwd=REPO, env=env, stdout=subprocess.PIPE, text=True, check=True)
+    said = subprocess.run(
+        command, cwd=REPO, env=env, stdout=subprocess.PIPE, encoding="utf-8", check=True
+    )
     return json.loads(said.stdout.splitlines()[-1])
 
 

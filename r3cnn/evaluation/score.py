@@ -73,11 +73,11 @@ def _by_kind(
     if scale == CHECKED_SCALE:
         calls += [(_require_pycocotools, *sample(content, tables[kind], kind)) for kind in there]
     done = side_by_side(calls, PROCESSES if len(content["images"]) >= APART_FROM else 1)
-    found: dict[str, dict] = {kind: dict.fromkeys(SCORED[kind]) for kind in KINDS}
-    wrong: dict[str, KindErrors | None] = dict.fromkeys(KINDS)
-    resampled = {}
-    for kind, (numbers, errors, spread) in zip(there, done, strict=False):
-        found[kind], wrong[kind] = numbers, errors
+    of_kinds = dict(zip(there, done, strict=False))
+    found, wrong, resampled = {}, {}, {}
+    for kind in KINDS:
+        nothing = (dict.fromkeys(SCORED[kind]), None, {})
+        found[kind], wrong[kind], spread = of_kinds.get(kind, nothing)
         resampled |= {f"{kind}.{name}": values for name, values in spread.items()}
     return found, wrong, resampled
 
