@@ -18,9 +18,9 @@ COSTS_SCHEMA = PACKAGE / "catalogue" / "schemas" / "costs.schema.yaml"
 REFERENCE = "mask_1x"
 COCO_IMAGES = 117_266  # of train2017 with an object
 COCO_VAL_IMAGES = 5000
-# By the seconds of a run at scale quick.
-PREDICTED = 0.5  # an image that is predicted, of one that is trained on
-PROCESS = 50.0  # the start of a process, and a job without a network
+# Rough, by Mask R-CNN's jobs on two cores; they only weigh the share of a run that is done.
+PREDICTED = 0.5  # an image that is predicted, of one that is trained on (scale mini)
+PROCESS = 50.0  # the start of a process, and a job without a network (scale quick)
 
 
 def measured_as(id_: str, known: Iterable[str], same: dict[str, str]) -> str:
@@ -57,14 +57,16 @@ def training_images(scale: Scale, results: Path) -> int:
     return scale.images_of_epoch(shapes["train"] if shapes else COCO_IMAGES)
 
 
-def job_cost(rule: str, training: Training | None, scale: Scale, images: int, each: float) -> float:
-    """Cost of a job of the workflow, in training images of Mask R-CNN.
+def job_cost(
+    command: str, training: Training | None, scale: Scale, images: int, each: float
+) -> float:
+    """Cost of a job that runs a command of `r3cnn`, in training images of Mask R-CNN.
 
     images: of an epoch. each: the training's relative cost.
     """
-    if training is None or rule not in ("train", "predict"):
+    if training is None or command not in ("train", "predict"):
         return PROCESS
-    if rule == "predict":
+    if command == "predict":
         shapes = scale.data.get("shapes")
         return PROCESS + PREDICTED * each * (shapes["val"] if shapes else COCO_VAL_IMAGES)
     return PROCESS + each * images * float(scale.schedule(training.schedule)["epochs"])

@@ -18,25 +18,22 @@ def remaining(found: Iterable[Status], catalogue: Catalogue, scale: Scale) -> st
     """
     found = [one for one in found if catalogue.trainings[one.training].trains]
     each = relative_costs(catalogue.trainings.values())
-    weights = [_weight(one, each, catalogue, scale) for one in found]
-    paces = [
-        one.seconds / weight for one, weight in zip(found, weights, strict=True) if one.seconds
-    ]
+    paces = [one.seconds / _weight(one, each, catalogue, scale) for one in found if one.seconds]
     if not paces or all(one.state == DONE for one in found):
         return ""
     pace = statistics.median(paces)
-    whole = [one.seconds or pace * weight for one, weight in zip(found, weights, strict=True)]
-    left = [
-        0.0 if one.state == DONE else (seconds if one.seconds_left is None else one.seconds_left)
-        for one, seconds in zip(found, whole, strict=True)
-    ]
-    said = f"{1 - sum(left) / sum(whole):.0%} of the trainings' work is done"
-    running = [s for one, s in zip(found, left, strict=True) if one.state == RUNNING]
-    waiting = [s for one, s in zip(found, left, strict=True) if one.state not in (RUNNING, DONE)]
+    whole, running, waiting = 0.0, [], []
+    for one in found:
+        seconds = one.seconds or pace * _weight(one, each, catalogue, scale)
+        whole += seconds
+        if one.state != DONE:
+            left = seconds if one.seconds_left is None else one.seconds_left
+            (running if one.state == RUNNING else waiting).append(left)
+    said = f"{1 - sum(running + waiting) / whole:.0%} of the trainings' work is done"
     if not running:
         return f"{said}; nothing trains now."
-    end = lanes_end(running, waiting)
-    return f"{said}; about {duration(end)} left with {counted(len(running), 'training')} at a time."
+    end = duration(lanes_end(running, waiting))
+    return f"{said}; about {end} left with {counted(len(running), 'training')} at a time."
 
 
 def _weight(one: Status, each: dict[str, float], catalogue: Catalogue, scale: Scale) -> float:

@@ -13,13 +13,11 @@ import sys
 from pathlib import Path
 
 from r3cnn.catalogue import load_catalogue, load_scale
-from r3cnn.catalogue.costs import job_cost, relative_costs, training_images
 from r3cnn.core.errors import UserError
 from r3cnn.core.files import write_atomically, write_json
 from r3cnn.core.layout import CHECKOUT, REPORT_CHARTS, RunFolder
 from r3cnn.core.schema import choice, read_checked, shown
 from r3cnn.core.settings import require_known_targets, require_one, require_own_targets, texts
-from r3cnn.core.work import Work
 from snakemake.cli import parse_args
 from snakemake.logging import logger
 
@@ -344,15 +342,3 @@ def register_claims():
     command = ["-m", "reports", "register", "--claims", CLAIMS, "--results", RESULTS]
     if subprocess.run([sys.executable, *command], stdout=subprocess.DEVNULL).returncode:
         sys.exit(1)
-
-
-def show_progress():
-    """After a job a line with the share of the work that is done, weighted by cost, and the time left."""
-    each = relative_costs(CATALOGUE.trainings.values())
-    images = training_images(SCALE, Path(RESULTS)) if CATALOGUE.trains else 0
-    costs = {}
-    for job in workflow.dag.needrun_jobs():
-        id = job.wildcards_dict.get("id")
-        training = CATALOGUE.trainings.get(id)
-        costs[job.jobid] = job_cost(job.rule.name, training, SCALE, images, each.get(id, 0.0))
-    logger.addHandler(Work(costs, logger.info))

@@ -1,6 +1,4 @@
-"""The share of a run's work and the time left, from what Snakemake logs."""
-
-import logging
+"""The share of a run's work and the time left, from what its jobs do."""
 
 import pytest
 
@@ -10,29 +8,26 @@ COSTS = {1: 60.0, 2: 30.0, 3: 10.0}
 
 
 class Run:
-    """A clock, the lines that were said, and a log that the work listens to."""
+    """A clock, the work, and the lines that were said after each job."""
 
     def __init__(self, costs: dict[int, float]) -> None:
         self.now, self.said = 0.0, []
-        self.log = logging.Logger("run")
-        self.log.addHandler(Work(costs, self.said.append, lambda: self.now))
-
-    def tell(self, event: str, **fields: object) -> None:
-        self.log.info(None, extra={"event": event, **fields})
+        self.work = Work(costs, lambda: self.now)
 
     def finish(self, job: int, now: float) -> None:
         self.now = now
-        self.tell("job_finished", job_id=job)
-        self.tell("progress", done=1, total=3)
+        self.work.finish(job)
+        if line := self.work.line():
+            self.said.append(line)
 
 
 def test_the_share_is_weighted_by_cost_and_a_job_at_work_counts_half():
     run = Run(COSTS)
-    run.tell("job_started", jobs=[2, 1])
+    run.work.begin([2, 1])
     run.finish(2, 40.0)
     # 30 of 100 are done and half of the 60 at work: 60 in 40 s
     assert run.said == ["30% of the work, about 27 s left"]
-    run.tell("job_started", jobs=[3])
+    run.work.begin([3])
     run.finish(1, 90.0)
     assert run.said[1:] == ["90% of the work, about 5 s left"]
     run.finish(3, 100.0)
@@ -47,8 +42,8 @@ def test_no_time_before_anything_worth_it_is_done():
 
 def test_a_failed_job_is_not_at_work():
     run = Run(COSTS)
-    run.tell("job_started", jobs=[1, 2])
-    run.tell("job_error", jobid=1)
+    run.work.begin([1, 2])
+    run.work.fail(1)
     run.finish(2, 30.0)
     assert run.said == ["30% of the work, about 70 s left"]
 
