@@ -55,7 +55,7 @@ continue: $(READY) ## resume after Snakemake was killed: remove its lock, then a
 status: $(READY) ## show which trainings are done, running, waiting or failed: SCALE=paper
 	@$(run) python -m r3cnn status --scale $(SCALE) $(ARGS)
 
-bench: $(READY) ## measure speed as ratios of two implementations timed in turn (about 35 minutes on a quiet machine)
+bench: $(READY) ## measure speed as ratios of two implementations timed in turn (about half an hour on a quiet machine)
 	@$(run) python scripts/bench_workflow.py planning --out $(BENCH)
 	@if [ -f results/smoke/report/index.html ]; then $(run) python scripts/bench_workflow.py harness results/smoke --out $(BENCH); \
 	else echo "no finished run in results/smoke: the row harness is left out (make smoke)"; fi

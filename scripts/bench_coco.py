@@ -17,9 +17,11 @@ import time
 from pathlib import Path
 
 from bench_workflow import add
+from make_big_coco import dataset_settings
 
 from r3cnn.core.files import sha256_of, write_json
 from r3cnn.core.layout import CHECKOUT as REPO
+from r3cnn.core.records import FACTS_KEY
 
 IMAGES, OBJECTS = 118_287, 860_001  # of train2017
 GIGA = 2**30
@@ -49,13 +51,13 @@ def coco_start(images: int = IMAGES, objects: int = OBJECTS, rounds: int = 3) ->
         size = ["--images", str(images), "--objects", str(objects)]
         maker = [sys.executable, str(REPO / "scripts" / "make_big_coco.py"), str(file), *size]
         subprocess.run(maker, check=True)
-        cache = Path(folder, "cache")
+        cache, checksum = Path(folder, "cache"), sha256_of(file)
         begin = time.perf_counter()
-        first = rank(file, sha256_of(file), cache)
+        first = rank(file, checksum, cache)
         filled = time.perf_counter() - begin
         for _ in range(rounds):
-            for name, checksum in (("mapped", sha256_of(file)), ("parsed", None)):
-                found = rank(file, checksum, cache)
+            for name, given in (("mapped", checksum), ("parsed", None)):
+                found = rank(file, given, cache)
                 if (found["images"], found["last"]) != (first["images"], first["last"]):
                     raise SystemExit(
                         f"error: {name}: expected {first}, found {found}: other images"
@@ -77,16 +79,7 @@ def coco_start(images: int = IMAGES, objects: int = OBJECTS, rounds: int = 3) ->
 
 def rank(file: Path, checksum: str | None, cache: Path) -> dict:
     """What the start of one rank cost: processor seconds, and bytes that it alone holds."""
-    settings = {
-        "type": "CocoDataset",
-        "ann_file": str(file),
-        "data_root": "",
-        "data_prefix": {"img": "images/"},
-        "metainfo": {"classes": tuple(f"class{number + 1}" for number in range(80))},
-        "filter_cfg": {"filter_empty_gt": True, "min_size": 32},
-        "pipeline": [],
-    }
-    command = [sys.executable, "-c", RANK, json.dumps([settings, checksum])]
+    command = [sys.executable, "-c", RANK, json.dumps([dataset_settings(file), checksum])]
     env = {**os.environ, "R3CNN_CACHE": str(cache), "PYTHONPATH": str(REPO)}
     said = subprocess.run(
         command, cwd=REPO, env=env, stdout=subprocess.PIPE, encoding="utf-8", check=True
@@ -99,7 +92,6 @@ def score_command(rounds: int = 1, **size: int) -> dict:
     import pyarrow.parquet as pq
 
     from r3cnn.bench.made_up import scene
-    from r3cnn.evaluation.predictions import FACTS_KEY
 
     seconds = []
     with tempfile.TemporaryDirectory() as folder:
@@ -108,28 +100,13 @@ def score_command(rounds: int = 1, **size: int) -> dict:
             image["file_name"] = f"{image['id']:012}.jpg"
         annotations = Path(folder, "instances_val2017.json")
         write_json(annotations, truth)
-        facts = {
-            "training": "made_up",
-            "seed": 0,
-            "loops": [1],
-            "scale": "paper",
-            "source_sha256": "",
-        }
+        facts = {"training": "made_up", "seed": 0, "loops": [1], "source_sha256": ""}
+        told = {FACTS_KEY: json.dumps(facts | {"scale": "paper"})}
         predictions = Path(folder, "made_up.parquet")
-        pq.write_table(table.replace_schema_metadata({FACTS_KEY: json.dumps(facts)}), predictions)
-        command = [
-            *(
-                sys.executable,
-                "-m",
-                "r3cnn",
-                "score",
-                "--predictions",
-                str(predictions),
-                "--loops",
-                "1",
-            ),
-            *("--annotations", str(annotations), "--out", str(Path(folder, "loops1.json"))),
-        ]
+        pq.write_table(table.replace_schema_metadata(told), predictions)
+        command = [sys.executable, "-m", "r3cnn", "score", "--loops", "1"]
+        command += ["--predictions", str(predictions), "--annotations", str(annotations)]
+        command += ["--out", str(Path(folder, "loops1.json"))]
         for _ in range(rounds):
             begin = time.perf_counter()
             subprocess.run(command, cwd=REPO, check=True)
@@ -156,9 +133,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("row", choices=list(ROWS))
     parser.add_argument("--out", type=Path, required=True, help="the file of `r3cnn bench`")
     asked = parser.parse_args(arguments)
-    row = ROWS[asked.row]()
-    add(asked.out, asked.row, row)
-    print(f"{asked.row}: {row['ratio']:.3f} ({row['what']} / {row['against']})")
+    add(asked.out, asked.row, ROWS[asked.row]())
 
 
 if __name__ == "__main__":

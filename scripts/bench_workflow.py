@@ -180,7 +180,7 @@ def stamps_of(log: Path) -> list[datetime]:
 
 
 def add(out: Path, name: str, row: dict) -> None:
-    """Put the row into the file that `python -m r3cnn bench` keeps, which also says what measured it."""
+    """Put the row into the file that `python -m r3cnn bench` keeps, which also says what measured it; tell it."""
     command = [sys.executable, "-m", "r3cnn.bench.table", str(out.resolve()), name]
     done = subprocess.run(
         command,
@@ -192,6 +192,7 @@ def add(out: Path, name: str, row: dict) -> None:
     )
     if done.returncode:
         raise SystemExit(done.stderr.strip())
+    print(f"{name}: {row['ratio']:.3f} ({row['what']} / {row['against']})")
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -210,7 +211,6 @@ def main(arguments: list[str] | None = None) -> None:
     else:
         row = harness(asked.results, asked.cores, asked.log)
     add(asked.out, asked.row, row)
-    print(f"{asked.row}: {row['ratio']:.3f} ({row['what']} / {row['against']})")
 
 
 if __name__ == "__main__":

@@ -61,6 +61,19 @@ def write(out: Path, images: int, objects: int, seed: int) -> None:
         file.write("]}\n")
 
 
+def dataset_settings(file: Path) -> dict:
+    """The data set of such a file, as a training's config has it, without a pipeline."""
+    return {
+        "type": "CocoDataset",
+        "ann_file": str(file),
+        "data_root": "",
+        "data_prefix": {"img": "images/"},
+        "metainfo": {"classes": tuple(f"class{i + 1}" for i in range(CLASSES))},
+        "filter_cfg": {"filter_empty_gt": True, "min_size": 32},
+        "pipeline": [],
+    }
+
+
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])

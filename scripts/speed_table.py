@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from bench_coco import ROWS as OF_COCO
 from page_parts import (
     renewed,
     write,
@@ -20,7 +21,7 @@ from r3cnn.bench.table import (
 )
 from r3cnn.core.errors import UserError
 
-LIST = ("planning", "harness", "coco-start", "score-command", *ROWS)
+LIST = ("planning", "harness", *OF_COCO, *ROWS)
 SHORT = 7  # digits of a commit
 VERDICTS = {"missed": "**missed**"}
 

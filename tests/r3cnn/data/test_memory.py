@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from make_big_coco import dataset_settings
 
 from r3cnn.core.files import sha256_of
 
@@ -47,15 +48,7 @@ def annotations(tmp_path_factory) -> Path:
 def held_by(ranks: int, annotations: Path, monkeypatch, cache: Path) -> list[dict[str, int]]:
     """Bytes of the mapped list that each of some ranks holds while all of them are at work."""
     monkeypatch.setenv("R3CNN_CACHE", str(cache))
-    settings = {
-        "type": "CocoDataset",
-        "ann_file": str(annotations),
-        "data_root": "",
-        "data_prefix": {"img": "images/"},
-        "metainfo": {"classes": tuple(f"class{i + 1}" for i in range(80))},
-        "filter_cfg": {"filter_empty_gt": True, "min_size": 32},
-        "pipeline": [],
-    }
+    settings = dataset_settings(annotations)
     command = [sys.executable, "-c", RANK, json.dumps([settings, sha256_of(annotations)])]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     started = [subprocess.Popen(command, **pipes) for _ in range(ranks)]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from make_big_coco import dataset_settings
 
 from r3cnn.core.files import sha256_of
 from r3cnn.data import loading, serialised
@@ -32,16 +33,7 @@ def cache(tmp_path, monkeypatch) -> Path:
 
 
 def loader_of(annotations: Path, **more) -> dict:
-    dataset = {
-        "type": "CocoDataset",
-        "ann_file": str(annotations),
-        "data_root": "",
-        "data_prefix": {"img": "images/"},
-        "metainfo": {"classes": tuple(f"class{i + 1}" for i in range(80))},
-        "filter_cfg": {"filter_empty_gt": True, "min_size": 32},
-        "pipeline": [],
-    }
-    return {"dataset": dataset | more}
+    return {"dataset": dataset_settings(annotations) | more}
 
 
 @pytest.fixture
