@@ -313,9 +313,7 @@ def pictures_command(tables: Path, table: str, costs: bool, results: Path, out: 
     """
     from .page.pictures import write_costs, write_pictures
 
-    return (
-        write_costs(tables, results, out) if costs else write_pictures(tables, table, results, out)
-    )
+    return write_costs(results, out) if costs else write_pictures(tables, table, results, out)
 
 
 @cli.command(

@@ -1,4 +1,4 @@
-"""Write the kept runs into README.md (the claims), docs/quick.md and docs/mini.md (every row).
+"""Write the kept runs into README.md (the claims), docs/quick.md, docs/mini.md (every row) and docs/heads.md.
 
 python scripts/kept_tables.py
 """
@@ -26,7 +26,7 @@ KEPT = ROOT / "measured"
 SCALES = ("quick", "mini")
 TRIAL = KEPT / "mini_trial"
 LAST_STEPS = 180  # every 20th is kept
-PAGES = ("README.md", "docs/quick.md", "docs/mini.md")
+PAGES = ("README.md", "docs/quick.md", "docs/mini.md", "docs/heads.md")
 
 
 def kept() -> dict[str, Results]:
@@ -112,6 +112,19 @@ def _aps(results: Results, training: str, loops: int) -> str:
     return " | ".join(f"{100 * mean(values):.1f}" for values in of_kinds)
 
 
+def heads(results: Results) -> list[str]:
+    """The rows of the table of heads that ran: the parameters of the paper's own model, and both APs."""
+    lines = ["| model | L_e | parameters (M) | box AP | mask AP |", "|---|---|---|---|---|"]
+    for row in load_spec(ROOT / "reports" / "heads.yaml").tables["heads"].rows:
+        if (row.training, row.loops) in results.evaluations():
+            (parameters,) = results.values(row.training, row.loops, "parameters.trainable")
+            cells = (row.label, row.loops, f"{parameters / 1e6:.1f}")
+            lines.append(
+                f"| {' | '.join(map(str, cells))} | {_aps(results, row.training, row.loops)} |"
+            )
+    return lines
+
+
 def differences(results: Results) -> list[str]:
     """The controls that ran, each less the row that it is compared with, as the report's table has them."""
     spec = load_spec(ROOT / "reports" / "controls.yaml")
@@ -186,6 +199,7 @@ def makers() -> dict[str, Callable[[], str]]:
     made["sweep"] = (sweep, load_results(TRIAL)) if TRIAL.is_dir() else (list,)
     for name, of in (
         ("rows", rows),
+        ("heads", heads),
         ("differences", differences),
         ("balance", balance),
         ("left", not_run),

@@ -1,5 +1,6 @@
 """Charts of the controls: AP over loops of training and evaluation, and AP against how even the IoUs are."""
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -218,12 +219,8 @@ def _draw_scatter(ax: Axes, frame: pd.DataFrame, name: str, view: str) -> None:
     if frame.empty:
         ax.text(0.5, 0.5, "not run", transform=ax.transAxes, ha="center", color="#555555")
         return
-    for number, (training, x, y) in enumerate(
-        frame[["training", "evenness", name]].itertuples(index=False)
-    ):
+    looks = itertools.cycle(itertools.product(MARKERS, COLOURS))
+    points = frame[["training", "evenness", name]].itertuples(index=False)
+    for (marker, colour), (training, x, y) in zip(looks, points, strict=False):
         if pd.notna(y):
-            colour, marker = (
-                COLOURS[number % len(COLOURS)],
-                MARKERS[number // len(COLOURS) % len(MARKERS)],
-            )
             ax.scatter([x], [float(y)], s=26, color=colour, marker=marker, label=training)

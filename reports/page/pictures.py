@@ -5,26 +5,24 @@ from pathlib import Path
 
 from r3cnn.core.errors import UserError
 from r3cnn.core.files import write_if_changed
-from r3cnn.core.layout import AP_OVER_COST, AP_OVER_PARAMETERS
 
 from ..claims.spec import load_claims
+from ..figures.cost import ap_over_cost, ap_over_parameters
 from ..results.load import load_results
 from ..results.provenance import present_sources
+from ..results.setting import setting_of
 from ..tables.spec import load_spec
 from .html import build_report, write_report
 
 WIDTH, SCALE = 1600, 2
 
 
-def write_costs(tables: Path, results: Path, out: Path) -> list[Path]:
+def write_costs(results: Path, out: Path) -> list[Path]:
     """Write the charts of AP over parameters and over multiply-adds as SVG. Raises: UserError."""
     loaded = load_results(results)
-    report = build_report(load_spec(tables), load_claims(), loaded, present_sources())
-    chosen = {chart.name: chart for chart in report.line_charts}
-    return [
-        write_if_changed(out / f"{name}.svg", chosen[name].svg())
-        for name in (AP_OVER_PARAMETERS, AP_OVER_COST)
-    ]
+    setting = setting_of(loaded)
+    charts = (ap_over_parameters(loaded, setting), ap_over_cost(loaded, setting))
+    return [write_if_changed(out / f"{chart.name}.svg", chart.svg()) for chart in charts]
 
 
 def write_pictures(tables: Path, table: str, results: Path, out: Path) -> list[Path]:

@@ -187,9 +187,9 @@ def to_html(table: Table, shared: Collection[str] = (), above: Sequence[Table] =
     """
     said = {text: (one, mark) for one in reversed(above) for mark, text in one.notes}
     again = [(mark, *said[text]) for mark, text in table.notes if text in said]
-    new = [(mark, text) for mark, text in table.notes if text not in said]
+    new = tuple((mark, text) for mark, text in table.notes if text not in said)
     template = environment().get_template("table.html.j2")
-    return Markup(template.render(table=table, shared=shared, notes=tuple(new), again=again))
+    return Markup(template.render(table=table, shared=shared, notes=new, again=again))
 
 
 def shown_roles(table: Table, column: Column) -> tuple[str, ...]:
@@ -312,6 +312,7 @@ def _tex_heading(text: str) -> str:
 
 def _tex_tabular(table: Table, block: Block) -> list[str]:
     layout, above, below, rules = "l", ["Model"], [""], []
+    names = {PAPER: _tex(table.publisher), "ours": "ours", "difference": "diff."}
     position = 2
     for column in block.columns:
         subs = shown_roles(table, column)
@@ -319,7 +320,6 @@ def _tex_tabular(table: Table, block: Block) -> list[str]:
         heading = _tex_heading(column.heading)
         if column.published and width > 1:
             above.append(rf"\multicolumn{{{width}}}{{c}}{{{heading}}}")
-            names = {PAPER: _tex(table.publisher), "ours": "ours", "difference": "diff."}
             below += [names[role] for role in subs]
             rules.append(rf"\cmidrule(lr){{{position}-{position + width - 1}}}")
         else:

@@ -17,6 +17,7 @@ from r3cnn.config.resolve import resolve
 from r3cnn.core.layout import CHECKOUT as REPO
 from r3cnn.core.layout import EXPERIMENTS
 from r3cnn.training.reuse import differing_keys
+from reports.page.pictures import write_costs
 from reports.results.load import load_results
 from reports.results.packed import unpacked
 
@@ -115,12 +116,29 @@ def script() -> ModuleType:
         ("README.md", ["claims"]),
         ("docs/quick.md", ["quick_trials", "quick_rows"]),
         ("docs/mini.md", ["mini_trials", "sweep", "rows", "differences", "balance", "left"]),
+        ("docs/heads.md", ["heads"]),
     ],
 )
 def test_the_pages_show_what_came_out(script, page, parts):
     text = (REPO / page).read_text()
     assert list(page_parts.parts(text)) == parts
     assert script.renewed(text, script.makers()) == text, "run: python scripts/kept_tables.py"
+
+
+def test_two_heads_in_three_loops_stand_between_one_and_htc(script):
+    """What docs/heads.md says of its table."""
+    cells = [
+        line.strip("| ").split(" | ") for line in script.heads(load_results(MEASURED / "mini"))[2:]
+    ]
+    of = {cell[0]: [float(value) for value in cell[2:]] for cell in cells}
+    for column in (0, 1):  # parameters, box AP
+        assert of["aaa (naive)"][column] < of["aab"][column] < of["HTC"][column]
+    assert of["aab"][2] < min(of["aaa (naive)"][2], of["HTC"][2])  # mask AP
+
+
+def test_the_pictures_of_costs_are_those_of_the_kept_run(tmp_path):
+    for drawn in write_costs(MEASURED / "mini", tmp_path):
+        assert drawn.read_bytes() == (REPO / "docs" / "pictures" / drawn.name).read_bytes()
 
 
 def test_a_row_of_the_pages_is_a_row_of_the_run(script):
