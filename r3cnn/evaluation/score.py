@@ -1,11 +1,7 @@
 """Score predictions: the metrics of boxes and of masks, and their spread over images."""
 
 import logging
-import multiprocessing
-import os
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import hotcoco
@@ -26,13 +22,13 @@ from .errors import class_names, what_went_wrong
 from .matching import matches
 from .metrics import hotcoco_run, numbers_of, pycocotools_metrics, require_equal
 from .predictions import read_predictions, require_known
+from .side_by_side import PROCESSES, side_by_side
 
 log = logging.getLogger(__name__)
 JSON = ".json"  # of COCO's results; what predict writes is Parquet
 CHECKED_SCALE = "paper"  # where pycocotools scores too,
 CHECKED_IMAGES = 250  # so many at most: all of COCO's would add minutes to each score
 APART_FROM = 1000  # images from which boxes and masks are scored in parallel
-PROCESSES = 2
 
 
 def score(
@@ -80,24 +76,6 @@ def _by_kind(
         found[kind], wrong[kind], spread = of_kinds.get(kind, nothing)
         resampled |= {f"{kind}.{name}": values for name, values in spread.items()}
     return found, wrong, resampled
-
-
-def side_by_side(calls: Sequence[tuple], processes: int) -> list:
-    """What each call (function, arguments...) returns; in processes of their own if there are cores.
-
-    Raises UserError where a process dies.
-    """
-    if min(processes, len(os.sched_getaffinity(0))) < PROCESSES:
-        return [function(*given) for function, *given in calls]
-    context = multiprocessing.get_context("spawn")  # a fork would stop in hotcoco's threads
-    with ProcessPoolExecutor(processes, context) as pool:
-        try:
-            return [one.result() for one in [pool.submit(*call) for call in calls]]
-        except BrokenProcessPool as error:
-            raise UserError(
-                "score: a process ended without a result, perhaps for lack of memory; free some, or allow the "
-                "job more"
-            ) from error
 
 
 def _of_kind(

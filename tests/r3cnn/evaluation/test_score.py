@@ -474,24 +474,6 @@ def test_annotations_that_were_not_checked(annotations, tmp_path, spoil, part):
     assert part in message
 
 
-def dies() -> None:
-    """What the kernel does to a process that takes too much memory."""
-    os._exit(1)
-
-
-def refuses(kind: str) -> None:
-    raise UserError(f"{kind}: refused")
-
-
-def test_calls_run_in_processes_of_their_own_where_there_are_cores(monkeypatch):
-    calls = [(os.getpid,), (max, 3, 4)]
-    for cores, processes, apart in ((2, 2, True), (2, 1, False), (1, 2, False)):
-        monkeypatch.setattr(os, "sched_getaffinity", lambda _, cores=cores: set(range(cores)))
-        pid, larger = score_module.side_by_side(calls, processes)
-        assert larger == 4
-        assert (pid != os.getpid()) is apart
-
-
 def test_boxes_and_masks_side_by_side_give_the_same_files(annotations, tmp_path, monkeypatch):
     path = write(tmp_path / "p.parquet", imperfect(loaded(annotations)), scale="paper")
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
@@ -509,12 +491,3 @@ def test_boxes_and_masks_side_by_side_give_the_same_files(annotations, tmp_path,
     assert asked == [1, 2]
     assert len(written[0]) == 3
     assert written[0] == written[1]
-
-
-def test_a_process_that_dies_or_refuses_is_told_in_one_line(monkeypatch):
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
-    with pytest.raises(UserError, match="perhaps for lack of memory") as caught:
-        score_module.side_by_side([(dies,)], 2)
-    assert "\n" not in str(caught.value)
-    with pytest.raises(UserError, match=r"^bbox: refused$"):
-        score_module.side_by_side([(refuses, "bbox")], 2)
