@@ -69,6 +69,6 @@ def renamed(old: str, old_value: str | None, new: str, value: str | None) -> str
     if old_value is None:
         return value
     if value is not None:
-        raise UserError(f"{old}: the old name of {new}, which is given too; remove {old}")
+        raise UserError(f"{old}: is the old name of {new}, and both are given; remove {old}")
     log.warning("%s is now called %s; the old name will be removed in version 0.3", old, new)
     return old_value

@@ -66,7 +66,7 @@ def predict(
     required=True,
     multiple=True,
     type=FILE,
-    help="File of `predict`, or another tool's results in COCO's format (.json). Repeatable for results.",
+    help="File of `predict`, or another tool's results in COCO's format (.json). Only .json is repeatable.",
 )
 @click.option(
     "--loops",

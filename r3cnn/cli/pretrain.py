@@ -56,8 +56,8 @@ def pretrain(scale: str, seed: int, out: Path) -> None:
     settings = load_scale(scale)
     if settings.network is None or "shapes" not in settings.data:
         raise UserError(
-            f"{settings.path}: expected a small `network` and `data: shapes`, for which this is meant; "
-            "name such a scale, as quick"
+            f"{settings.path}: expected a small `network` and `data: shapes`, because `pretrain` is only for "
+            "such scales; name one, such as quick"
         )
     cfg = resolve(load_catalogue().trainings["mask_1x"], settings, seed, None, "random")
     facts = train(settings, cfg, out, seed)

@@ -3,17 +3,25 @@
 import logging
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from ..training.stopping import CHECKPOINT_MINUTES
+from ..core.errors import UserError
 from .common import FILE, LAUNCHER, entry_of, read_checked_data, renamed
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
+
+    from ..catalogue.scales import Scale
+    from ..catalogue.trainings import Catalogue, Training
 
 log = logging.getLogger(__name__)
 
 
 @click.command()
-@click.option("--training", required=True, help="Id in the catalogue.")
+@click.option("--training", help="Id in the catalogue. Default: check all rows of --catalogue, write nothing.")
 @click.option("--scale", required=True, help="Name or file of a scale.")
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--catalogue", type=FILE, help="Your own catalogue, in addition to the paper's.")
@@ -22,39 +30,66 @@ log = logging.getLogger(__name__)
 )
 @click.option("--backbone", help="Backbone weights: a file, or `random`. Default: the model's own.")
 @click.option("--trunk", hidden=True, help="The old spelling of --backbone.")
-@click.option("--out", required=True, type=FILE, help="Config file to write.")
+@click.option("--out", type=FILE, help="Config file to write. Default: only check.")
 def resolve(
-    training: str,
+    training: str | None,
     scale: str,
     seed: int,
     catalogue: Path | None,
     data_file: Path | None,
     backbone: str | None,
     trunk: str | None,
-    out: Path,
+    out: Path | None,
 ) -> None:
-    """Write the complete config of a training.
+    """Write the config of a training, or check a catalogue's rows.
 
     \b
-    Example:
+    Examples:
       python -m r3cnn resolve --training htc --scale paper --out htc.py
+      python -m r3cnn resolve --catalogue experiments/own.yaml --scale quick
     """
+    from ..catalogue import load_catalogue, load_scale
+    from ..catalogue.trainings import PAPER
     from ..config.load import text_of
-    from ..config.resolve import of_a_user, require_loops
-    from ..config.resolve import resolve as resolve_config
     from ..core.files import write_atomically
-    from ..core.schema import shown
 
     backbone = renamed("--trunk", trunk, "--backbone", backbone)
-    known, entry, settings = entry_of(catalogue, training, scale)
+    if training is None and out is not None:
+        raise UserError(f"--out {out}: one file holds one training; name it with --training")
     checked = read_checked_data(data_file) if data_file else None
-    cfg = resolve_config(entry, settings, seed, checked, backbone)
-    require_loops(cfg, entry, known.evaluations[training], known.stated_in.get(training))
+    if training is None:
+        known, settings = load_catalogue(catalogue), load_scale(scale)
+        own = [id for id, row in known.trainings.items() if row.catalogue != PAPER]
+        rows = [known.trainings[id] for id in dict.fromkeys([*own, *known.stated_in])]
+    else:
+        known, entry, settings = entry_of(catalogue, training, scale)
+        rows = [entry]
+    for entry in rows:
+        cfg = _resolved(known, entry, settings, seed, checked, backbone)
+        if out is not None:
+            write_atomically(out, text_of(cfg))
+
+
+def _resolved(
+    known: "Catalogue",
+    entry: "Training",
+    scale: "Scale",
+    seed: int,
+    data: dict | None,
+    backbone: str | None,
+) -> "Config":
+    """The config of a row, which can be trained and evaluated. Raises UserError."""
+    from ..config.resolve import of_a_user, require_loops
+    from ..config.resolve import resolve as resolve_config
+    from ..core.schema import shown
+
+    cfg = resolve_config(entry, scale, seed, data, backbone)
+    require_loops(cfg, entry, known.evaluations[entry.id], known.stated_in.get(entry.id))
     if of_a_user(entry):
         from ..weights.building import require_buildable
 
-        require_buildable(cfg, f"{shown(entry.catalogue)}: {training}")
-    write_atomically(out, text_of(cfg))
+        require_buildable(cfg, f"{shown(entry.catalogue)}: {entry.id}")
+    return cfg
 
 
 @click.command()

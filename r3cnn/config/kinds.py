@@ -40,8 +40,8 @@ def require_two_stage(cfg: Config, where: str, own_code: bool) -> None:
     head = model.roi_head
     if model.get("semantic_head") or head.get("semantic_head"):
         raise UserError(
-            f"{where}: model: {kind} has a semantic_head, which learns from maps of stuff; expected instances "
-            "alone, such as mmdet::htc/htc-without-semantic_r50_fpn_1x_coco.py"
+            f"{where}: model: {kind} has a semantic_head, which learns from segmentation maps of stuff; "
+            "expected a model of instances alone, such as mmdet::htc/htc-without-semantic_r50_fpn_1x_coco.py"
         )
     if not own_code and not head.get("mask_head"):
         raise UserError(
@@ -89,8 +89,8 @@ def require_data(cfg: Config, where: str) -> None:
     sampler = (cfg.train_dataloader.get("sampler") or {}).get("type", SAMPLERS[0])
     if sampler not in SAMPLERS:
         raise UserError(
-            f"{where}: train_dataloader.sampler: {sampler} draws some images more often than others, each is "
-            f"trained once an epoch here; expected {SAMPLERS[0]}"
+            f"{where}: train_dataloader.sampler: {sampler} draws some images more often than others, but "
+            f"here each image is trained once per epoch; expected {SAMPLERS[0]}"
         )
     if cfg.optim_wrapper.get("accumulative_counts", 1) != 1:
         raise UserError(

@@ -46,7 +46,7 @@ def require_one(arguments: Sequence[str]) -> None:
     before = arguments[: arguments.index("--")] if "--" in arguments else arguments
     if sum(one in ("--config", "-C") or one.startswith("--config=") for one in before) > 1:
         raise UserError(
-            "--config: is in the command twice, but only the last one counts; write all settings after one "
+            "--config: appears more than once, but only the last one counts; write all settings after one "
             "--config, such as --config scale=mini data=DIR"
         )
 
@@ -66,8 +66,8 @@ def require_own_targets(arguments: Sequence[str], results: str, own: str) -> Non
             and not target.startswith(f"{own}/")
         ):
             raise UserError(
-                f"{target}: this run's results are in {own}; name the settings that it belongs to, such as "
-                "--config scale=smoke"
+                f"{target}: this run's results are in {own}; to make this file, give the settings of its "
+                "folder, such as --config scale=smoke"
             )
 
 

@@ -119,8 +119,8 @@ def require_equal(found: dict, other: dict, kind: str, source: str) -> None:
         one = found[name]
         if (one is None) != (two is None) or (one is not None and abs(one - two) > TOLERANCE):
             raise UserError(
-                f"{kind} {name}: hotcoco gives {one}, {source} {two}; nothing is written. Two ways of scoring "
-                "must agree: please report it with the annotations and predictions"
+                f"{kind} {name}: hotcoco gives {one}, {source} {two}; nothing is written. The two "
+                "scorers must agree: please report this as a bug, with the annotations and predictions"
             )
 
 

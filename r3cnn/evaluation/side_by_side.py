@@ -24,6 +24,6 @@ def side_by_side(calls: Sequence[tuple], processes: int) -> list:
             return [one.result() for one in [pool.submit(*call) for call in calls]]
         except BrokenProcessPool as error:
             raise UserError(
-                "score: a process ended without a result, perhaps for lack of memory; free some, or allow the "
-                "job more"
+                "score: a process ended without a result, perhaps for lack of memory; free some memory, "
+                "or give the job more"
             ) from error

@@ -31,7 +31,7 @@ def heads_of_loops(heads: Sequence[int] | None, training_loops: int) -> tuple[in
 
 
 def build_heads(config: dict | Sequence[dict], count: int, name: str) -> nn.Module:
-    """One head, or a list of `count`: of a config each, or all of one config.
+    """Build one head, or a list of `count` heads: each from its own config, or all from one config.
 
     A single head stands by itself, so its weights keep their names. Raises ValueError where the number of
     configs is not `count`.
@@ -48,7 +48,7 @@ def build_heads(config: dict | Sequence[dict], count: int, name: str) -> nn.Modu
 
 
 def head_of_loop(built: nn.Module, heads: Sequence[int], loop: int) -> nn.Module:
-    """The head that runs in a loop, counted from 0; after the last one named, that head goes on."""
+    """The head that runs in a loop, counted from 0; loops beyond those in `heads` use the last head named."""
     if not isinstance(built, nn.ModuleList):
         return built
     return built[heads[min(loop, len(heads) - 1)]]

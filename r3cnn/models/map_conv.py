@@ -21,9 +21,9 @@ ROIS_AT_ONCE = 128  # larger parts leave the cache of a CPU, smaller ones read t
 class MapConv2d(nn.Conv2d):
     """A Conv2d with an odd kernel that keeps the map's size, and is quick where the map is small.
 
-    Equal to Conv2d up to the rounding of float32. `direct`: the convolution as it is written (None: but on a
-    CPU, where alone the products were measured to be quicker); so it is under autocast, too, where the
-    products would be rounded to half precision.
+    Equal to Conv2d up to the rounding of float32. `direct`: whether to convolve directly. None: everywhere
+    but on a CPU, the only place where the products were measured to be quicker. Under autocast the convolution
+    is always direct, because the products would be rounded to half precision.
     """
 
     direct: bool | None = None
@@ -42,7 +42,7 @@ class MapConv2d(nn.Conv2d):
         return map_conv(x, self.weight, self.bias)
 
     def as_written(self, x: Tensor) -> bool:
-        """Whether these maps are convolved as it is written: asked for, off a CPU, no RoIs, or autocast."""
+        """Whether to convolve directly: on request, not on a CPU, without RoIs, or under autocast."""
         direct = x.device.type != "cpu" if self.direct is None else self.direct
         return direct or len(x) == 0 or torch.is_autocast_enabled(x.device.type)
 

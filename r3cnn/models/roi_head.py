@@ -94,8 +94,8 @@ class R3RoIHead(StandardRoIHead):
         self.bbox_head = build_heads(bbox_head, max(self.heads) + 1, "bbox_head")
 
     def init_mask_head(self, mask_roi_extractor: dict | None, mask_head: dict | list[dict]) -> None:
-        """The pooler, the box heads' if none is given, and the mask heads: as many as box heads, or one
-        that does not loop."""
+        """The mask pooler (that of the box heads if none is given) and the mask heads: as many as box heads,
+        or a single one that does not loop."""
         self.share_roi_extractor = mask_roi_extractor is None
         own = self.bbox_roi_extractor if mask_roi_extractor is None else None
         self.mask_roi_extractor = own or MODELS.build(mask_roi_extractor)

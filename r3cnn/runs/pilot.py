@@ -106,8 +106,8 @@ def costs_by_pilot(
                 references |= recorded(measurements, [training])
     if others and not references:
         raise UserError(
-            f"{shown(measurements)}: none of the piloted trainings ({', '.join(found)}) is in it, so the others "
-            "cannot be compared with them; pilot all trainings"
+            f"{shown(measurements)}: contains none of the piloted trainings ({', '.join(found)}), so the cost of "
+            "the others cannot be derived from them; pilot all trainings"
         )
     return found | {id_: _in_proportion(cost, references, found) for id_, cost in others.items()}
 

@@ -85,5 +85,5 @@ def _require_fit(cfg: Config, weights: dict, source: str) -> None:
         expected, found = (shape.get(name, "no such tensor") for shape in shapes)
         raise UserError(
             f"{source}: {name}: found {found}, expected {expected} ({len(set(differing))} tensors differ); "
-            "it is of another network or other classes: correct the catalogue's model"
+            "the checkpoint is of another network or other classes: correct the model in the catalogue"
         )

@@ -31,9 +31,9 @@ class TrainLog:
         self.file = None
 
     def begin(self, step: int, finished: bool) -> None:
-        """Start an attempt after `step`; none where all is done and only published again.
+        """Start an attempt after `step`; none if all is done and results are only published again.
 
-        Lines of later steps were not kept by a checkpoint and go.
+        Removes the lines of later steps, which no checkpoint covers.
         """
         if not self.writes:
             return

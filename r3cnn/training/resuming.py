@@ -25,8 +25,8 @@ def require_own(found: dict, state: Path, detector: nn.Module, batch: int) -> No
     anew = f"or remove {state} to train anew"
     if found["batch"] != batch:
         raise UserError(
-            f"{state}: trained with {found['batch']} images a step so far, this run makes it {batch} "
-            f"on {dist.get_world_size()} processes; take as many processes as before, {anew}"
+            f"{state}: trained with {found['batch']} images per step so far, but this run has {batch} "
+            f"on {dist.get_world_size()} processes; use the same number of processes as before, {anew}"
         )
     mine, theirs = (_shapes(weights) for weights in (detector.state_dict(), found["state_dict"]))
     if mine != theirs:

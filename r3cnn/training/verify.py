@@ -34,7 +34,7 @@ def verify(folder: TrainingFolder, steps: int = STEPS) -> int:
         found = now.get(line["iteration"])
         if found != _without_clock(line):
             raise UserError(
-                f"{folder.log}: iteration {line['iteration']}: trained now it is {found}, kept is "
+                f"{folder.log}: iteration {line['iteration']}: retraining gives {found}, but the kept line is "
                 f"{_without_clock(line)}; the row was made by other sources: train it again"
             )
     _record(folder, kept[-1]["iteration"])

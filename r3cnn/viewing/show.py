@@ -148,8 +148,8 @@ class Viewer:
             return collate([self.pipeline(sample)])
         except cv2.error as error:
             raise UserError(
-                f"{source}: {shape[1]} x {shape[0]} pixels: nothing would be left of its short side at the "
-                "network's size; cut it into pieces"
+                f"{source}: {shape[1]} x {shape[0]} pixels: too elongated, its short side would shrink to "
+                "nothing at the network's size; cut it into pieces"
             ) from error
 
     def _described(self, loop: int, found: InstanceData, shape: tuple[int, ...]) -> list[Found]:

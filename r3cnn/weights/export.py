@@ -52,19 +52,19 @@ def _require_free(out: Path, sources: set[Path], code: Path | None) -> None:
     files = {path.resolve() for path in (out, out.with_suffix(".py"), out.with_suffix(".md"))}
     if len(files) < 3 or files & {path.resolve() for path in sources}:
         raise UserError(
-            f"--out {out}: expected a file such as model.pth, which is not the checkpoint's own; the config "
-            "and the model card are written next to it"
+            f"--out {out}: expected a file such as model.pth, which is not one of the checkpoint's own files; "
+            "the config and the model card are written next to it"
         )
     if code is None:
         return
     copy = out.with_name(code.name)
     if {copy.resolve(), code.resolve()} & files:
         raise UserError(
-            f"--out {out}: the code {code.name} is written next to it under its own name, which one of "
-            f"{', '.join(sorted(path.name for path in files))} would take; choose another name for --out"
+            f"--out {out}: the code {code.name} is written next to it and would take the name of one of "
+            f"{', '.join(sorted(path.name for path in files))}; choose another name for --out"
         )
     if copy.exists() and sha256_of(copy) != sha256_of(code):
         raise UserError(
-            f"{copy}: another file than {code}, which would take its place; move it away, or choose another "
+            f"{copy}: another file than {code}, which would overwrite it; move it away, or choose another "
             "folder for --out"
         )

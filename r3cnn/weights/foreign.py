@@ -123,7 +123,7 @@ def without_statistics(
         if theirs != mine:
             raise UserError(
                 f"{source}: {name}: found {theirs}, but the config's model.data_preprocessor.{key} is {mine}; "
-                "set it to that in the catalogue's `options`"
+                f"set {key} to the checkpoint's values in the catalogue's `options`"
             )
         log.warning("%s: %s left out; it is the config's", source, name)
     return {name: value for name, value in found.items() if name not in STATISTICS}

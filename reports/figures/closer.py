@@ -158,9 +158,9 @@ def calibration(found: Sequence[Wrong]) -> Panels:
     return Panels(
         CALIBRATION,
         "Calibration",
-        "The share of detections that hit an object at IoU 0.5 over their score, in ten steps of the score; on "
-        "the diagonal a score is a probability. The expected gap is the mean over the detections, the largest "
-        "that of one step; both in points, the mean over seeds.",
+        "The share of detections that hit an object at IoU 0.5, over their score, in ten steps of the score; on "
+        "the diagonal, a score is a probability. The expected gap is the mean over the detections, the largest "
+        "gap that of one step; both are in points, averaged over seeds.",
         frame,
         _by_evaluation(frame),
         _draw_calibration,

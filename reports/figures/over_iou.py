@@ -63,8 +63,8 @@ def gain_over_iou(spec: Spec, results: Results, setting: Setting) -> LineChart:
     return LineChart(
         GAIN_OVER_IOU,
         "Gain over IoU",
-        "Points of AP that a row gains on its counterpart where a detection needs this IoU: on the row that a "
-        "table compares it with, on the training that it is a variant of, and on itself with the fewest loops in "
+        "Points of AP that a row gains over a counterpart where a detection needs this IoU. Counterparts: the row "
+        "that a table compares it with, the training that it is a variant of, and itself with the fewest loops in "
         f"evaluation. Paired over images; bands are 95 % intervals over {taken_in(results)}.",
         points(rows, columns),
         setting,

@@ -67,7 +67,9 @@ def read_settings():
         if RENAMED.get(key, key) not in defaults:
             raise UserError(f"--config {key}: unknown key; {choice(key, defaults)}")
         if key in RENAMED and workflow.is_main_process:
-            logger.warning(f"--config {key} is now called {RENAMED[key]}; {key} goes with 0.3")
+            logger.warning(
+                f"--config {key} is now called {RENAMED[key]}; {key} will be removed in version 0.3"
+            )
     given = {RENAMED.get(key, key): value for key, value in typed.items() if value is not None}
     for key in PATHS:
         require_path(key, given.get(key, ""))
@@ -78,7 +80,7 @@ def require_path(key, path):
     """Raise UserError for a path that Snakemake cannot carry: it reads braces and <> as names of its own."""
     if found := re.search(r"[{}<>\x00-\x1f\x7f]", path):
         raise UserError(
-            f"--config {key}: found {path!r}; Snakemake cannot carry {found[0]!r}, choose a path without it"
+            f"--config {key}: found {path!r}; Snakemake cannot pass on {found[0]!r}; choose a path without it"
         )
 
 
@@ -335,6 +337,17 @@ def table_files(*names):
     """The file of tables, and the published numbers beside it that some tables show."""
     published = [TABLES[name]["published"] for name in names if "published" in TABLES[name]]
     return [shown(file) for file in (*reversed(TABLE_FILES), *published)]
+
+
+def check_rows():
+    """In a dry run: a row of the user's own that cannot be trained; in a run, its rule `resolve` says so at once."""
+    if SETTINGS["catalogue"] is None:
+        return
+    command = ["-m", "r3cnn", "resolve", "--scale", shown(SCALE.path)]
+    command += ["--catalogue", SETTINGS["catalogue"]]
+    done = subprocess.run([sys.executable, *command], capture_output=True, encoding="utf-8")
+    if done.returncode:
+        sys.exit(done.stderr.strip().rpartition("\n")[2])
 
 
 def register_claims():

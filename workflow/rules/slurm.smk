@@ -31,7 +31,9 @@ def waiting_first(execute):
     @functools.wraps(execute)
     def after_live_jobs(*, executor_plugin, **settings):
         how = executor_plugin.common_settings
-        if not (how.dryrun_exec or how.touch_exec):
+        if how.dryrun_exec:
+            check_rows()
+        elif not how.touch_exec:
             wait_for_live_jobs(submits=how.non_local_exec)
         return execute(executor_plugin=executor_plugin, **settings)
 

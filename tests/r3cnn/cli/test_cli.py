@@ -338,6 +338,20 @@ def test_resolve_writes_the_config(shapes, tmp_path):
     assert out.read_text() == resolve(entry, scale, 7, shapes).pretty_text
 
 
+def test_resolve_checks_every_row_of_a_catalogue(tmp_path):
+    catalogue = tmp_path / "mine.yaml"
+    good = "one: {model: r3_naive, iou: [0.5]}"
+    catalogue.write_text(f"trainings:\n  {good}\n  two: {{model: htc, options: {{model.nekc: 1}}}}\n")
+    given = ["--scale", "smoke", "--catalogue", catalogue]
+    assert mistake("resolve", *given).startswith(f"{catalogue}: two: options: model.nekc: ")
+    catalogue.write_text(f"trainings:\n  {good}\n")
+    assert run("resolve", *given).exit_code == 0
+    assert [path.name for path in tmp_path.iterdir()] == [catalogue.name]
+    line = mistake("resolve", *given, "--out", tmp_path / "x")
+    assert line.startswith(f"--out {tmp_path / 'x'}: ")
+    assert "--training" in line
+
+
 def test_resolve_asks_the_evaluation_too(tmp_path):
     catalogue = tmp_path / "mine.yaml"
     catalogue.write_text("trainings:\n  mine: {model: htc}\n")
