@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..training.stopping import CHECKPOINT_MINUTES
 from ..core.errors import UserError
+from ..training.stopping import CHECKPOINT_MINUTES
 from .common import FILE, LAUNCHER, entry_of, read_checked_data, renamed
 
 if TYPE_CHECKING:
@@ -21,7 +21,9 @@ log = logging.getLogger(__name__)
 
 
 @click.command()
-@click.option("--training", help="Id in the catalogue. Default: check all rows of --catalogue, write nothing.")
+@click.option(
+    "--training", help="Id in the catalogue. Default: check all rows of --catalogue, write nothing."
+)
 @click.option("--scale", required=True, help="Name or file of a scale.")
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--catalogue", type=FILE, help="Your own catalogue, in addition to the paper's.")

@@ -32,7 +32,9 @@ def test_an_edited_head_trains_its_own_rows_again(fresh, tmp_path):
 
 
 def test_a_dry_run_names_an_option_that_the_model_lacks(fresh, tmp_path):
-    shutil.copy2(ROOT / "r3cnn" / "__main__.py", fresh.root / "r3cnn")  # no stub: it reads the model
+    shutil.copy2(
+        ROOT / "r3cnn" / "__main__.py", fresh.root / "r3cnn"
+    )  # no stub: it reads the model
     mine = tmp_path / "mine.yaml"
     row = "{model: r3_naive, iou: [0.5, 0.6], options: {model.roi_head.loop_wieghts: [1, 1]}}"
     mine.write_text(f"extends: nothing\ntrainings:\n  own: {row}\n")

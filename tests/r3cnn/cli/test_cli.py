@@ -341,7 +341,9 @@ def test_resolve_writes_the_config(shapes, tmp_path):
 def test_resolve_checks_every_row_of_a_catalogue(tmp_path):
     catalogue = tmp_path / "mine.yaml"
     good = "one: {model: r3_naive, iou: [0.5]}"
-    catalogue.write_text(f"trainings:\n  {good}\n  two: {{model: htc, options: {{model.nekc: 1}}}}\n")
+    catalogue.write_text(
+        f"trainings:\n  {good}\n  two: {{model: htc, options: {{model.nekc: 1}}}}\n"
+    )
     given = ["--scale", "smoke", "--catalogue", catalogue]
     assert mistake("resolve", *given).startswith(f"{catalogue}: two: options: model.nekc: ")
     catalogue.write_text(f"trainings:\n  {good}\n")
