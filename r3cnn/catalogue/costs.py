@@ -16,8 +16,7 @@ from .trainings import Training
 COSTS = EXPERIMENTS / "costs.yaml"
 COSTS_SCHEMA = PACKAGE / "catalogue" / "schemas" / "costs.schema.yaml"
 REFERENCE = "mask_1x"
-COCO_IMAGES = 117_266  # of train2017 with an object
-COCO_VAL_IMAGES = 5000
+COCO_IMAGES = {"train": 117_266, "val": 5000}  # of train2017 those with an object
 # Rough, by Mask R-CNN's jobs on two cores; they only weigh the share of a run that is done.
 PREDICTED = 0.5  # an image that is predicted, of one that is trained on (scale mini)
 PROCESS = 50.0  # the start of a process, and a job without a network (scale quick)
@@ -45,28 +44,55 @@ def training_images(scale: Scale, results: Path) -> int:
 
     Raises UserError for a data.json without counts of images.
     """
+    train = _split(scale, results, "train")
+    if not isinstance(train, dict):
+        return scale.images_of_epoch(train)
+    try:
+        return scale.images_of_epoch(trained_images(train))
+    except (KeyError, TypeError) as error:
+        raise _uncounted(results, "train") from error
+
+
+def validation_images(scale: Scale, results: Path) -> int:
+    """Images that are predicted: of the checked data, else as many as the scale or COCO has.
+
+    Raises UserError for a data.json without counts of images.
+    """
+    val = _split(scale, results, "val")
+    count = val.get("image_count") if isinstance(val, dict) else val
+    if not isinstance(count, int):
+        raise _uncounted(results, "val")
+    return count
+
+
+def _split(scale: Scale, results: Path, split: str) -> dict[str, Any] | int:
+    """What data.json says of a split; before the check, how many images the scale or COCO has."""
     checked = RunFolder(results).data
-    if checked.is_file():
-        try:
-            return scale.images_of_epoch(trained_images(read_json(checked)["splits"]["train"]))
-        except (AttributeError, KeyError, TypeError) as error:
-            raise UserError(
-                f"{checked}: splits.train: found no counts of images; make it with `python -m r3cnn data check`"
-            ) from error
-    shapes = scale.data.get("shapes")
-    return scale.images_of_epoch(shapes["train"] if shapes else COCO_IMAGES)
+    if not checked.is_file():
+        return int(scale.data["shapes"][split] if "shapes" in scale.data else COCO_IMAGES[split])
+    content = read_json(checked)
+    found = content.get("splits") if isinstance(content, dict) else None
+    if not isinstance(found, dict) or not isinstance(found.get(split), dict):
+        raise _uncounted(results, split)
+    return found[split]
+
+
+def _uncounted(results: Path, split: str) -> UserError:
+    return UserError(
+        f"{RunFolder(results).data}: splits.{split}: found no counts of images; make it with "
+        "`python -m r3cnn data check`"
+    )
 
 
 def job_cost(
-    command: str, training: Training | None, scale: Scale, images: int, each: float
+    command: str, training: Training | None, scale: Scale, images: dict[str, int], each: float
 ) -> float:
     """Cost of a job that runs a command of `r3cnn`, in training images of Mask R-CNN.
 
-    images: of an epoch. each: the training's relative cost.
+    images: `train`, those of an epoch, and `val`. each: the training's relative cost.
     """
     if training is None or command not in ("train", "predict"):
         return PROCESS
     if command == "predict":
-        shapes = scale.data.get("shapes")
-        return PROCESS + PREDICTED * each * (shapes["val"] if shapes else COCO_VAL_IMAGES)
-    return PROCESS + each * images * float(scale.schedule(training.schedule)["epochs"])
+        return PROCESS + PREDICTED * each * images["val"]
+    return PROCESS + each * images["train"] * float(scale.schedule(training.schedule)["epochs"])

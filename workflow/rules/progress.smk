@@ -1,7 +1,7 @@
 # After each job a line with the share of the work that is done, weighted by cost, and the time left.
 import logging
 
-from r3cnn.catalogue.costs import job_cost, relative_costs, training_images
+from r3cnn.catalogue.costs import job_cost, relative_costs, training_images, validation_images
 from r3cnn.core.work import Work
 from snakemake_interface_logger_plugins.common import LogEvent
 
@@ -29,7 +29,12 @@ class Listener(logging.Handler):
 def show_progress():
     """Listen to the jobs that are to run."""
     each = relative_costs(CATALOGUE.trainings.values())
-    images = training_images(SCALE, Path(RESULTS)) if CATALOGUE.trains else 0
+    try:
+        images = {"val": validation_images(SCALE, Path(RESULTS))}
+        if CATALOGUE.trains:
+            images["train"] = training_images(SCALE, Path(RESULTS))
+    except UserError as error:
+        sys.exit(f"error: {error}")
     costs = {}
     for job in workflow.dag.needrun_jobs():
         id = job.wildcards_dict.get("id")

@@ -7,7 +7,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from r3cnn.catalogue.costs import training_images
+from r3cnn.catalogue.costs import training_images, validation_images
 from r3cnn.catalogue.scales import load_scale
 from r3cnn.catalogue.trainings import load_catalogue
 from r3cnn.cli.main import main
@@ -116,9 +116,15 @@ def test_the_images_of_checked_data_count(tmp_path):
     paper, smoke = load_scale("paper"), load_scale("smoke")
     assert training_images(paper, tmp_path) == 117_266
     assert training_images(smoke, tmp_path) == smoke.data["shapes"]["train"]
-    splits = {"train": {"image_count": 100, "images_without_objects": 10}}
+    assert validation_images(paper, tmp_path) == 5000
+    assert validation_images(smoke, tmp_path) == smoke.data["shapes"]["val"]
+    splits = {
+        "train": {"image_count": 100, "images_without_objects": 10},
+        "val": {"image_count": 7},
+    }
     (tmp_path / "data.json").write_text(json.dumps({"splits": splits}))
     assert training_images(paper, tmp_path) == 90
+    assert validation_images(paper, tmp_path) == validation_images(smoke, tmp_path) == 7
 
 
 @pytest.mark.parametrize(
