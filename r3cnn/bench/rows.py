@@ -31,6 +31,7 @@ ROWS: dict[str, Callable[[], dict]] = {
     "predict-advanced": _row("advanced", "predict"),
     "train-advanced": _row("advanced", "train"),
     "layer-advanced": _row("advanced", "one_layer"),
+    "predict-host": _row("encoding", "host"),
     "score": _row("scoring", "score"),
     "bootstrap": _row("scoring", "bootstrap"),
 }

@@ -74,7 +74,7 @@ def _split(scale: Scale, results: Path, split: str) -> dict[str, Any] | int:
     found = content.get("splits") if isinstance(content, dict) else None
     if not isinstance(found, dict) or not isinstance(found.get(split), dict):
         raise _uncounted(results, split)
-    return found[split]
+    return dict(found[split])
 
 
 def _uncounted(results: Path, split: str) -> UserError:

@@ -9,7 +9,17 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from r3cnn.bench import advanced, nested, operators, rows, scoring, table, timing, train_step
+from r3cnn.bench import (
+    advanced,
+    encoding,
+    nested,
+    operators,
+    rows,
+    scoring,
+    table,
+    timing,
+    train_step,
+)
 from r3cnn.bench.models import Images, Step, config, sample_fewer
 from r3cnn.cli.main import main
 from r3cnn.core.errors import UserError
@@ -289,6 +299,26 @@ def test_all_forms_of_a_layer_are_the_convolution():
     row = advanced.one_layer(rois=5, channels=(6, 4), rounds=1)
     assert set(row["each_form_over_direct"]) == set(advanced.FORMS)
     assert max(row["largest_relative_error"].values()) < 2e-6
+
+
+# -------------------------------------------------------------------------------- masks
+
+
+def test_the_row_of_the_masks(monkeypatch):
+    row = encoding.host(rounds=2, detections=4)
+    assert row["ratio"] > 0
+    ours, other = (of["seconds"] for of in row["times"].values())
+    assert len(ours) == len(other) == 2
+    assert max(ours) < 1  # the first use of a mode imports for longer than that
+    monkeypatch.setattr(encoding, "mask_by_mask", lambda masks: [])
+    with pytest.raises(UserError, match="predict-host: two ways"):
+        encoding.host(rounds=1, detections=4)
+
+
+def test_what_torch_does_is_the_devices():
+    with encoding.OnDevice() as device:
+        torch.zeros(1000, 1000).sum()
+    assert 0 < device.seconds < 1
 
 
 # -------------------------------------------------------------------------------- scoring
