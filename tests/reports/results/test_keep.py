@@ -190,10 +190,13 @@ def test_resamples_are_rounded_far_below_what_is_shown(run: ResultFolder, tmp_pa
         load_results(folder).resamples["mask_1x", 0, 1] for folder in (run.path, tmp_path / "kept")
     )
     assert one.pairing == other.pairing
-    assert one.frame.shape == other.frame.shape
-    assert (one.frame.isna() == other.frame.isna()).all().all()
-    assert (one.frame != other.frame).any().any()  # they are rounded
-    assert (one.frame - other.frame).abs().max().max() <= 0.5e-4 + 1e-12
+    left_out = {name for name in one.frame if ".AR" in name}
+    assert set(one.frame) - set(other.frame) == left_out != set()
+    mine = one.frame.drop(columns=list(left_out))
+    assert list(mine) == list(other.frame)
+    assert (mine.isna() == other.frame.isna()).all().all()
+    assert (mine != other.frame).any().any()  # they are rounded
+    assert (mine - other.frame).abs().max().max() <= 0.5e-4 + 1e-12
 
 
 def test_another_training_is_added_to_what_is_packed(run: ResultFolder, tmp_path: Path) -> None:
