@@ -1,5 +1,8 @@
-"""Shared by several commands: argument types and the reading of their inputs."""
+"""Shared by several commands: argument types, the reading of their inputs, and a quiet mmdet."""
 
+import contextlib
+import importlib
+import io
 import json
 import logging
 import re
@@ -15,6 +18,12 @@ OPTION = re.compile(r"--?[a-z]")
 LAUNCHER = click.option(
     "--launcher", type=click.Choice(["none", "pytorch", "slurm"]), default="none", show_default=True
 )
+
+
+def import_mmdet() -> None:
+    """Import mmdet's data sets, which print that an optional package (OneDL) is missing, without that line."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        importlib.import_module("mmdet.datasets.transforms")
 
 
 class InOrder(click.Group):

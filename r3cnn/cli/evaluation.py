@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from .common import FILE, LAUNCHER, Loops, entry_of
+from .common import FILE, LAUNCHER, Loops, entry_of, import_mmdet
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +50,7 @@ def predict(
     stop = StopRequest()
     if state is not None:
         stop.listen()  # before the imports below, which take seconds: a signal must not be lost
+    import_mmdet()
     from ..config.load import load_config
     from ..evaluation.predict import predict as run
     from ..training import distributed
@@ -128,6 +129,7 @@ def measure(
     Example:
       python -m r3cnn measure --training htc --out htc.json
     """
+    import_mmdet()
     from ..config.load import load_config
     from ..config.resolve import resolve as resolve_config
     from ..measuring.measure import measure as run

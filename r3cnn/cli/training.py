@@ -9,7 +9,7 @@ import click
 
 from ..core.errors import UserError
 from ..training.stopping import CHECKPOINT_MINUTES
-from .common import FILE, LAUNCHER, entry_of, read_checked_data, renamed
+from .common import FILE, LAUNCHER, entry_of, import_mmdet, read_checked_data, renamed
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -85,6 +85,8 @@ def _resolved(
     from ..config.resolve import resolve as resolve_config
     from ..core.schema import shown
 
+    if of_a_user(entry):  # shipped models are resolved without mmdet's classes
+        import_mmdet()
     cfg = resolve_config(entry, scale, seed, data, backbone)
     require_loops(cfg, entry, known.evaluations[entry.id], known.stated_in.get(entry.id))
     if of_a_user(entry):
@@ -127,6 +129,7 @@ def train(config: Path, out: Path, state: Path, launcher: str, minutes: float) -
     stop = StopRequest()
     stop.listen()  # before the imports below, which take seconds: a signal must not be lost
     end_with_parent()
+    import_mmdet()
     from ..config.load import load_config
     from ..training.run import train as run
 

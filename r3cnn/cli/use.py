@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from .common import FILE
+from .common import FILE, import_mmdet
 
 
 @click.command()
@@ -46,6 +46,7 @@ def show(
     Example:
       python -m r3cnn show photo.jpg holiday --checkpoint checkpoint.pth --every-loop --out drawn
     """
+    import_mmdet()
     from ..viewing.show import show as run
 
     run(images, checkpoint, out, config, loops, every_loop, threshold)
@@ -99,6 +100,7 @@ def export(checkpoint: Path, config: Path | None, out: Path) -> None:
     Example:
       python -m r3cnn export --checkpoint trainings/htc/seed0/checkpoint.pth --out htc.pth
     """
+    import_mmdet()
     from ..weights.export import export as run
 
     run(checkpoint, out, config)

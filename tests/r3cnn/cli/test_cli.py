@@ -354,6 +354,21 @@ def test_resolve_checks_every_row_of_a_catalogue(tmp_path):
     assert "--training" in line
 
 
+def test_mmdet_is_imported_without_a_word():
+    code = (
+        "from r3cnn.cli.common import import_mmdet as i; i(); import mmdet.models, mmdet.datasets"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tiny.ROOT, capture_output=True, check=True
+    )
+    assert "OneDL" not in str(done.stdout + done.stderr)
+    code = "import mmdet.datasets"  # it still speaks by itself, or the above would show nothing
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tiny.ROOT, capture_output=True, check=True
+    )
+    assert "OneDL" in str(done.stdout + done.stderr)
+
+
 def test_resolve_asks_the_evaluation_too(tmp_path):
     catalogue = tmp_path / "mine.yaml"
     catalogue.write_text("trainings:\n  mine: {model: htc}\n")
