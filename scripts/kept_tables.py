@@ -1,10 +1,10 @@
-"""Write the kept runs into README.md (the claims), docs/quick.md, docs/mini.md (every row) and docs/heads.md.
+"""Write the kept runs into README.md (the claims) and into the pages of the scales and of heads.
 
 python scripts/kept_tables.py
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from statistics import mean
 
 from page_parts import renewed, write
@@ -26,7 +26,8 @@ KEPT = ROOT / "measured"
 SCALES = ("quick", "mini")
 TRIAL = KEPT / "mini_trial"
 LAST_STEPS = 180  # every 20th is kept
-PAGES = ("README.md", "docs/quick.md", "docs/mini.md", "docs/heads.md")
+PAGES = ("README.md", "docs/quick.md", "docs/mini.md", "docs/mini_settings.md", "docs/heads.md")
+AP_OF_KINDS = ("bbox.AP", "segm.AP")
 
 
 def kept() -> dict[str, Results]:
@@ -92,24 +93,34 @@ def sweep(results: Results) -> list[str]:
 
 
 def rows(results: Results) -> list[str]:
-    """Each evaluation in the catalogue's order; the other columns are those of its training."""
+    """A line for each training in the catalogue's order: its seeds, and the APs by L_e, means over the seeds."""
     lines = [
-        "| training | processor seconds | class loss | L_e | box AP | mask AP |",
-        "|---|---|---|---|---|---|",
+        "| training | seeds | processor seconds | class loss | L_e | box AP | mask AP |",
+        "|---|---|---|---|---|---|---|",
     ]
     for training in _catalogue():
-        of_training = sorted(loops for id_, loops in results.evaluations() if id_ == training)
-        for loops in of_training:
-            cells = [training, _seconds(results, training), _class_loss(results, training)]
-            first = " | ".join(cells) if loops == of_training[0] else "| |"
-            lines.append(f"| {first} | {loops} | {_aps(results, training, loops)} |")
+        made = sorted(loops for id_, loops in results.evaluations() if id_ == training)
+        if made:
+            seeds = {seed for id_, seed, _ in results.score_provenance if id_ == training}
+            cells = [training, len(seeds), _seconds(results, training)]
+            cells += [_class_loss(results, training), _listed(made)]
+            for metric in AP_OF_KINDS:
+                cells.append(_listed(_points(results, training, loops, metric) for loops in made))
+            lines.append(f"| {' | '.join(map(str, cells))} |")
     return lines
+
+
+def _listed(values: Iterable[object]) -> str:
+    return ", ".join(map(str, values))
+
+
+def _points(results: Results, training: str, loops: int, metric: str) -> str:
+    return f"{100 * mean(results.values(training, loops, metric)):.1f}"
 
 
 def _aps(results: Results, training: str, loops: int) -> str:
     """Box and mask AP, the mean over seeds, as two cells."""
-    of_kinds = (results.values(training, loops, metric) for metric in ("bbox.AP", "segm.AP"))
-    return " | ".join(f"{100 * mean(values):.1f}" for values in of_kinds)
+    return " | ".join(_points(results, training, loops, metric) for metric in AP_OF_KINDS)
 
 
 def heads(results: Results) -> list[str]:
