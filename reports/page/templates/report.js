@@ -314,6 +314,8 @@
   // -------------------------------------------------------------------- learning curves
 
   const trained = Object.keys(data.curves);
+  const FIRST = ["mask_1x", "htc", "r3_naive_inc", "r3_advanced"]; // ticked at first, so no two of one colour
+  const coloured = [...FIRST.filter((id) => trained.includes(id)), ...trained.filter((id) => !FIRST.includes(id))];
   const START = 0.05; // of the steps
   const VALIDATION = { bbox_AP: "validation: box AP", segm_AP: "validation: mask AP" };
 
@@ -342,8 +344,9 @@
     trained.forEach((id, number) => {  // a training keeps its colour whatever else is ticked
       if (!byId(`curve-of-${number}`).checked) return;
       const before = traces.length;
+      const place = coloured.indexOf(id);
       Object.entries(data.curves[id]).forEach(([seed, of], which) => {
-        const line = { color: COLOURS[number % COLOURS.length], dash: DASHES[(Math.floor(number / COLOURS.length) + which) % DASHES.length] };
+        const line = { color: COLOURS[place % COLOURS.length], dash: DASHES[(Math.floor(place / COLOURS.length) + which) % DASHES.length] };
         const add = (x, y, more) => traces.push({ type: "scatter", mode: more ? "lines+markers" : "lines", name: `${plain(`${id}, seed ${seed}`)}${more || ""}`, legendgroup: plain(id), showlegend: which === 0, x, y, line });
         if (quantity in VALIDATION) {
           for (const [loops, points] of Object.entries(of.validation)) add(points.x, points[quantity], `, L<sub>e</sub> = ${plain(loops)}`);
@@ -372,11 +375,10 @@
       for (const [name, text] of Object.entries(VALIDATION)) byId("curve-quantity").append(element("option", { value: name }, text));
     }
     if (names.has("loss")) byId("curve-quantity").value = "loss";
-    const wanted = ["mask_1x", "htc", "r3_naive_inc", "r3_advanced"];
-    const some = trained.some((id) => wanted.includes(id));
+    const some = trained.some((id) => FIRST.includes(id));
     trained.forEach((id, number) => {
       const box = element("input", { type: "checkbox", id: `curve-of-${number}` });
-      box.checked = some ? wanted.includes(id) : number < 4;
+      box.checked = some ? FIRST.includes(id) : number < 4;
       byId("curve-trainings").append(element("label", {}, box, ` ${id}`));
     });
     byId("curves-chosen").addEventListener("change", drawCurves);

@@ -45,6 +45,8 @@ def fill(folder: ResultFolder) -> None:
     latency = {"mean": 0.25, "p50": 0.2, "p95": 0.5}
     speed = {"images_per_second": 5.0, "images": 8, "latency_seconds": latency}
     folder.measure("mask_1x", speed={"1": speed})
+    for number in range(7):  # between htc and mask_1x, as many as there are colours
+        folder.curve(f"i{number}", 4)
     folder.histogram("mask_3x", 1, epochs=5)
     folder.counts("r3_1loop", [512, 256, 128, 64, 32, 16, 8, 4, 2, 1])
     folder.train("dcn", weights={"source": f"https://zoo.org/{HOSTILE}", "sha256": "0" * 64})
@@ -344,6 +346,7 @@ def test_a_curve_keeps_its_colour_whatever_else_is_ticked(page: Browser) -> None
     colours = "Object.fromEntries(document.getElementById('curve-chart').data.map(t => [t.name, t.line.color]))"
     before = page.evaluate(colours)
     assert len(before) > 1
+    assert len(set(before.values())) == len(before)  # of those that are ticked at first
     click(page, "#curve-trainings input:checked")
     after = page.evaluate(colours)
     assert set(after) < set(before)
