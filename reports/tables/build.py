@@ -139,10 +139,10 @@ class Table:
 
     def _statements(self, intervals: bool) -> tuple[str, ...]:
         lines = [self.setting.line]
-        judged = any(column.compare == "ap" for column in self.columns)
+        judged = {column.compare for column in self.columns} & {"ap", "weights"}
         if judged or self.setting.meaningless:
             whose = "the paper" if self.publisher == PAPER else self.publisher
-            lines.append(self.setting.meaning_beside(whose))
+            lines.append(self.setting.meaning_beside(whose, "weights" in judged))
         kinds = {column.kind for column in self.columns if self._with_interval(column.name)}
         lines += [
             text.format(self.taken_in)

@@ -18,6 +18,9 @@ _FORMATS = {
 
 # Points of AP; the spread of seeds of Mask R-CNN on COCO has a standard deviation of about 0.1.
 MATCH, NEAR = Decimal("0.3"), Decimal("0.6")
+SAME_WEIGHTS = Decimal(
+    "0.1"
+)  # points of AP by which two evaluations of the same weights may differ
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,8 @@ def verdict(delta: Decimal, compare: str, comparable: bool) -> str:
         return "exact" if compare == "exact" and delta == 0 else ""
     if compare == "exact":
         return "match" if delta == 0 else "different"
+    if compare == "weights":
+        return "match" if abs(delta) <= SAME_WEIGHTS else "different"
     if compare == "ap":
         return "match" if abs(delta) <= MATCH else "near" if abs(delta) <= NEAR else "different"
     return ""

@@ -38,6 +38,8 @@ def test_several_seeds_give_the_mean_and_the_sample_deviation() -> None:
         ("0.4", "ap", "near"),
         ("-0.6", "ap", "near"),
         ("0.7", "ap", "different"),
+        ("-0.1", "weights", "match"),
+        ("0.2", "weights", "different"),
         ("0", "exact", "match"),
         ("1", "exact", "different"),
         ("9", "device", ""),
