@@ -52,8 +52,8 @@ class Setting:
             )
         if self.comparable and same_weights:
             return (
-                f"The weights are those of {whose}, so our APs should equal its: a difference of up to 0.1 AP is a "
-                "match, a larger one different."
+                f"The weights are those of {whose}, so our APs should equal its: a difference of up to 0.1 AP is "
+                "a match, a larger one different."
             )
         if self.comparable:
             return (
