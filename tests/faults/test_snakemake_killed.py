@@ -11,7 +11,7 @@ from tests.faults.project import CONFIG, MINUTES, ROOT, STEPS_AN_EPOCH, Project
 from tests.faults.test_killed import until
 
 pytestmark = pytest.mark.slow
-EPOCHS = 16  # long enough to be met in the middle
+EPOCHS = 12  # long enough to be met in the middle
 STEPS = EPOCHS * STEPS_AN_EPOCH
 
 
@@ -26,7 +26,7 @@ def test_killed_in_the_middle_of_three_trainings(tmp_path):
     project = Project(tmp_path / "disturbed", EPOCHS)
     process = project.snakemake()
     try:
-        until(lambda: any(10 <= steps < 60 for steps in project.steps().values()), 60 * MINUTES)
+        until(lambda: any(10 <= steps < 50 for steps in project.steps().values()), 60 * MINUTES)
         process.kill()
         pids = project.trainers()
         process.wait()
