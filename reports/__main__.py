@@ -284,7 +284,7 @@ def compare_command(
 @click.option(
     "--packed",
     is_flag=True,
-    help="Write a single file, kept.zip, with resamples rounded to 0.01 points of AP.",
+    help="Write a single file, kept.zip: resamples rounded to 0.01 points of AP, none of average recall.",
 )
 @_one_line_errors
 def keep_command(results: Path, out: Path, packed: bool) -> list[Path]:

@@ -2,11 +2,13 @@
 
 python scripts/dead_units.py results/mini r3l_dcn r3_advanced
 
-For each training (seed 0) and each ReLU of its box head, over the RoIs of some validation images.
+For each training (seed 0) and each ReLU of its first box head, over the RoIs of some validation images.
 """
 
 import argparse
+import functools
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,20 +23,26 @@ IMAGES = 5
 
 
 class Active:
-    """The units of each ReLU in a module that were above zero since it is watched: {name: (units,) bool}."""
+    """The units of each ReLU in a module that were above zero since it is watched: {name: (units,) bool}.
+
+    A ReLU that several layers share, as those of mmdet's heads, counts once for each of them: `relu 1`, `relu 2`.
+    """
 
     def __init__(self, module: nn.Module):
         self.units: dict[str, Tensor] = {}
+        self.calls: Counter[str] = Counter()  # of the present forward pass
+        module.register_forward_pre_hook(lambda *_: self.calls.clear())
         for name, layer in module.named_modules():
             if isinstance(layer, nn.ReLU):
-                layer.register_forward_hook(self._noting(name))
+                layer.register_forward_hook(functools.partial(self._note, name))
 
-    def _noting(self, name: str):
-        def note(layer: nn.Module, given: tuple, out: Tensor) -> None:
-            above = (out > 0).transpose(0, 1).flatten(1).any(1)  # (RoIs, units, ...) to (units,)
-            self.units[name] = self.units.get(name, torch.zeros_like(above)) | above
-
-        return note
+    def _note(self, name: str, layer: nn.Module, given: tuple, out: Tensor) -> None:
+        if not len(out):
+            return
+        self.calls[name] += 1
+        above = (out > 0).transpose(0, 1).flatten(1).any(1)  # (RoIs, units, ...) to (units,)
+        key = f"{name} {self.calls[name]}"
+        self.units[key] = self.units.get(key, torch.zeros_like(above)) | above
 
 
 def active_units(results: Path, training: str, images: int = IMAGES) -> dict[str, Tensor]:
@@ -46,6 +54,11 @@ def active_units(results: Path, training: str, images: int = IMAGES) -> dict[str
     from r3cnn.weights.loading import load_detector
 
     files = RunFolder(results).training(training, 0)
+    if not files.checkpoint.is_file():
+        raise UserError(
+            f"{files.checkpoint}: no such checkpoint; expected the folder of a run, such as results/mini, and the "
+            "id of a training that has ended (a kept run has no checkpoints)"
+        )
     cfg = load_config(files.config)
     detector = load_detector(cfg, files.checkpoint)
     checksum = require_checked_annotations(cfg.test_dataloader, cfg.r3cnn.data, "val")

@@ -15,6 +15,7 @@ from ..core.errors import UserError
 log = logging.getLogger(__name__)
 FILE = click.Path(path_type=Path)
 OPTION = re.compile(r"--?[a-z]")
+SPLIT = {"sha256", "image_count", "image_bytes"}  # what a config takes of each split in data.json
 LAUNCHER = click.option(
     "--launcher", type=click.Choice(["none", "pytorch", "slurm"]), default="none", show_default=True
 )
@@ -67,9 +68,17 @@ def read_checked_data(path: Path) -> dict:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: cannot be read ({error}); {remedy}") from error
-    expected = {"root", "classes", "splits"}
-    if not isinstance(content, dict) or not expected <= content.keys():
-        raise UserError(f"{path}: expected the keys {', '.join(sorted(expected))}; {remedy}")
+    expected: dict[str, type] = {"classes": list, "root": str, "splits": dict}
+    if not isinstance(content, dict) or not expected.keys() <= content.keys():
+        raise UserError(f"{path}: expected the keys {', '.join(expected)}; {remedy}")
+    for key, kind in expected.items():
+        if not isinstance(content[key], kind):
+            raise UserError(
+                f"{path}: {key}: found {content[key]!r}, expected a {kind.__name__}; {remedy}"
+            )
+    for name, split in content["splits"].items():
+        if not isinstance(split, dict) or not split.keys() >= SPLIT:
+            raise UserError(f"{path}: splits.{name}: expected {', '.join(sorted(SPLIT))}; {remedy}")
     return content
 
 

@@ -21,9 +21,7 @@ log = logging.getLogger(__name__)
 
 
 @click.command()
-@click.option(
-    "--training", help="Id in the catalogue. Default: check all rows of --catalogue, write nothing."
-)
+@click.option("--training", help="Id in the catalogue. Default: check all rows of --catalogue.")
 @click.option("--scale", required=True, help="Name or file of a scale.")
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--catalogue", type=FILE, help="Your own catalogue, in addition to the paper's.")
@@ -51,18 +49,20 @@ def resolve(
       python -m r3cnn resolve --catalogue experiments/own.yaml --scale quick
     """
     from ..catalogue import load_catalogue, load_scale
-    from ..catalogue.trainings import PAPER
     from ..config.load import text_of
     from ..core.files import write_atomically
 
     backbone = renamed("--trunk", trunk, "--backbone", backbone)
+    if training is None and catalogue is None:
+        raise UserError(
+            "--training or --catalogue: expected a row, or a catalogue whose rows are checked"
+        )
     if training is None and out is not None:
         raise UserError(f"--out {out}: one file holds one training; name it with --training")
     checked = read_checked_data(data_file) if data_file else None
     if training is None:
         known, settings = load_catalogue(catalogue), load_scale(scale)
-        own = [id for id, row in known.trainings.items() if row.catalogue != PAPER]
-        rows = [known.trainings[id] for id in dict.fromkeys([*own, *known.stated_in])]
+        rows = list(known.trainings.values())
     else:
         known, entry, settings = entry_of(catalogue, training, scale)
         rows = [entry]
@@ -70,6 +70,8 @@ def resolve(
         cfg = _resolved(known, entry, settings, seed, checked, backbone)
         if out is not None:
             write_atomically(out, text_of(cfg))
+    if out is None:
+        click.echo(f"rows that can be trained: {len(rows)}; nothing is written without --out")
 
 
 def _resolved(

@@ -37,6 +37,11 @@ def require_two_stage(cfg: Config, where: str, own_code: bool) -> None:
         raise UserError(
             f"{where}: model: {kind} has no {missing}; expected two stages with masks, such as {EXAMPLE}"
         )
+    for part in ("backbone", "rpn_head", "roi_head"):
+        if not isinstance(model[part], dict):
+            raise UserError(
+                f"{where}: model.{part}: found {model[part]!r}, expected a mapping with a type"
+            )
     head = model.roi_head
     if model.get("semantic_head") or head.get("semantic_head"):
         raise UserError(

@@ -51,6 +51,9 @@ def resolve(
         own_code.add(cfg, training.code)
     _set_thresholds(cfg, training)
     set_options(cfg, training)
+    if training.options:
+        at = f"{shown(training.catalogue)}: {training.id}: options"
+        require_two_stage(cfg, at, own_code=training.code is not None)
     require_read(cfg, (), {key: where_of(training, key) for key in training.options})
     require_data(cfg, where)
     _require_weights(cfg, training)

@@ -20,7 +20,7 @@ class Work:
         self, costs: Mapping[int, float], clock: Callable[[], float] = time.monotonic
     ) -> None:
         self.costs, self.clock = dict(costs), clock
-        self.total, self.began = sum(self.costs.values()), clock()
+        self.finished, self.began = 0.0, clock()
         self.at_work: set[int] = set()
 
     def begin(self, jobs: Iterable[int]) -> None:
@@ -34,19 +34,24 @@ class Work:
     def finish(self, job: int) -> None:
         """This job is done; one that was not planned counts for nothing."""
         self.at_work.discard(job)
-        self.costs.pop(job, None)
+        self.finished += self.costs.pop(job, 0.0)
+
+    def weigh(self, costs: Mapping[int, float]) -> None:
+        """Other costs of the jobs to be done, now that more is known."""
+        self.costs = {job: costs.get(job, cost) for job, cost in self.costs.items()}
 
     def line(self) -> str:
         """The share of the work, and the time left by the pace so far; empty where there is nothing to do."""
-        if not self.total:
+        total = self.finished + sum(self.costs.values())
+        if not total:
             return ""
         if not self.costs:
             return "100% of the work"
-        done = 1 - sum(self.costs.values()) / self.total
+        done = self.finished / total
         said = f"{done:.0%} of the work"
         if done < LEAST:
             return said
-        share = done + HALF * sum(self.costs.get(job, 0.0) for job in self.at_work) / self.total
+        share = done + HALF * sum(self.costs.get(job, 0.0) for job in self.at_work) / total
         return f"{said}, about {duration((self.clock() - self.began) * (1 - share) / share)} left"
 
 

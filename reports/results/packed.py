@@ -63,7 +63,7 @@ def pack(folder: Path, out: Path) -> Path:
 def _coded(path: Path) -> bytes:
     """A file of resamples with whole numbers of UNIT instead of its metrics, none for NaN; its facts stay.
 
-    Without the resamples of average recall, a third of all: no table, chart or claim shows their spread.
+    Without the resamples of average recall, a third of all: no shipped table, chart or claim shows their spread.
     """
     table = pq.read_table(path)
     table = table.drop_columns([name for name in table.column_names if RECALL.search(name)])

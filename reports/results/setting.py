@@ -44,16 +44,11 @@ class Setting:
         """What the APs can be used for, in one sentence or two."""
         return self.meaning_beside("the paper")
 
-    def meaning_beside(self, whose: str, same_weights: bool = False) -> str:
-        """The same where the published numbers are another's (`whose`), perhaps of these very weights."""
+    def meaning_beside(self, whose: str) -> str:
+        """The same where the published numbers are another's (`whose`)."""
         if self.meaningless:
             return next(
                 words for name, words in NO_MEANING.items() if name in self.scale.split(", ")
-            )
-        if self.comparable and same_weights:
-            return (
-                f"The weights are those of {whose}, so our APs should equal its: a difference of up to 0.1 AP is "
-                "a match, a larger one different."
             )
         if self.comparable:
             return (
@@ -63,6 +58,15 @@ class Setting:
         return (
             f"At scale {self.scale} on this data rows may be compared with one another, not with "
             f"{whose}'s numbers; no AP is judged."
+        )
+
+    def meaning_of_weights(self, whose: str) -> str:
+        """The same where the published APs are of these very weights."""
+        if not self.comparable:
+            return self.meaning_beside(whose)
+        return (
+            f"The weights are those of {whose}, so our APs should equal its: a difference of up to 0.1 AP is a "
+            "match, a larger one different."
         )
 
     @property

@@ -139,10 +139,12 @@ class Table:
 
     def _statements(self, intervals: bool) -> tuple[str, ...]:
         lines = [self.setting.line]
-        judged = {column.compare for column in self.columns} & {"ap", "weights"}
-        if judged or self.setting.meaningless:
-            whose = "the paper" if self.publisher == PAPER else self.publisher
-            lines.append(self.setting.meaning_beside(whose, "weights" in judged))
+        whose = "the paper" if self.publisher == PAPER else self.publisher
+        judged = {column.compare for column in self.columns if column.published}
+        if "ap" in judged or self.setting.meaningless:
+            lines.append(self.setting.meaning_beside(whose))
+        if "weights" in judged and not self.setting.meaningless:
+            lines.append(self.setting.meaning_of_weights(whose))
         kinds = {column.kind for column in self.columns if self._with_interval(column.name)}
         lines += [
             text.format(self.taken_in)
@@ -308,7 +310,7 @@ def _ranked(columns: tuple[Column, ...], rows: list[TableRow], ours: bool) -> li
     """Best and second best of each column of APs marked; where all are equal, none is."""
     cells = [dict(row.cells) for row in rows]
     for column in columns:
-        if column.compare != "ap":
+        if column.compare not in ("ap", "weights"):
             continue
         papers = _ranks([row[column.name].paper for row in cells])
         found = [row[column.name].ours for row in cells]

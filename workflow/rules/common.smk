@@ -2,6 +2,7 @@
 # Mistakes in them stop Snakemake here, before any job, with one line.
 import contextlib
 import dataclasses
+import importlib.util
 import io
 import json
 import os
@@ -340,14 +341,27 @@ def table_files(*names):
 
 
 def check_rows():
-    """In a dry run: a row of the user's own that cannot be trained; in a run, its rule `resolve` says so at once."""
+    """Stop a dry run for a row that cannot be trained; in a run, rule `resolve` says so before any training."""
     if SETTINGS["catalogue"] is None:
+        return
+    if (
+        importlib.util.find_spec("mmdet") is None
+    ):  # with --sdm conda the jobs have it, and Snakemake need not
+        logger.warning(
+            "The options of the catalogue's rows are not checked: mmdet is not installed here"
+        )
         return
     command = ["-m", "r3cnn", "resolve", "--scale", shown(SCALE.path)]
     command += ["--catalogue", SETTINGS["catalogue"]]
     done = subprocess.run([sys.executable, *command], capture_output=True, encoding="utf-8")
     if done.returncode:
-        sys.exit(done.stderr.strip().rpartition("\n")[2])
+        said = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+        again = shlex.join(["python", *command])
+        sys.exit(
+            said[-1]
+            if said
+            else f"error: {SETTINGS['catalogue']}: cannot be checked; see `{again}`"
+        )
 
 
 def register_claims():

@@ -7,11 +7,14 @@ from snakemake_interface_logger_plugins.common import LogEvent
 
 
 class Listener(logging.Handler):
-    """Tells `work` what Snakemake logs of its jobs, and speaks where Snakemake counts them."""
+    """Tells `work` what Snakemake logs of its jobs, and speaks where Snakemake counts them.
 
-    def __init__(self, work):
+    checks: the jobs that count the images of a given folder; before them it is taken to be COCO's size.
+    """
+
+    def __init__(self, work, checks):
         super().__init__()
-        self.work, self.last = work, ""
+        self.work, self.checks, self.last = work, checks, ""
 
     def emit(self, record):
         event = getattr(record, "event", None)
@@ -21,13 +24,15 @@ class Listener(logging.Handler):
             self.work.fail(record.jobid)
         elif event == LogEvent.JOB_FINISHED:
             self.work.finish(record.job_id)
+            if record.job_id in self.checks:
+                self.work.weigh(costs_of_jobs())
         elif event == LogEvent.PROGRESS and (line := self.work.line()) != self.last:
             self.last = line
             logger.info(line)
 
 
-def show_progress():
-    """Listen to the jobs that are to run."""
+def costs_of_jobs():
+    """What each job that is to run costs, by what is known of the images."""
     each = relative_costs(CATALOGUE.trainings.values())
     try:
         images = {"val": validation_images(SCALE, Path(RESULTS))}
@@ -41,4 +46,10 @@ def show_progress():
         training = CATALOGUE.trainings.get(id)
         # each rule is named after the command that it runs
         costs[job.jobid] = job_cost(job.rule.name, training, SCALE, images, each.get(id, 0.0))
-    logger.addHandler(Listener(Work(costs)))
+    return costs
+
+
+def show_progress():
+    """Listen to the jobs that are to run."""
+    checks = {job.jobid for job in workflow.dag.needrun_jobs() if job.rule.name == "check"}
+    logger.addHandler(Listener(Work(costs_of_jobs()), checks))

@@ -15,6 +15,7 @@ rule resolve:
         "<logs>/resolve/{id}.seed{seed}.log",
     benchmark:
         "<benchmarks>/resolve/{id}.seed{seed}.tsv"
+    priority: 2  # before any training: a bad row is known at once
     localrule: True
     conda:
         "../../environment.yml"

@@ -178,6 +178,11 @@ def test_an_unknown_scale(tmp_path):
         ("{", "cannot be read"),
         ("[]", "expected the keys classes, root, splits"),
         ('{"root": "x"}', "expected the keys classes, root, splits"),
+        ('{"root": 1, "classes": [], "splits": {}}', "root: found 1, expected a str"),
+        (
+            '{"root": "x", "classes": [], "splits": {"val": {}}}',
+            "splits.val: expected image_bytes, image_count, sha256",
+        ),
     ],
 )
 def test_data_that_was_not_checked(tmp_path, content, cause):
@@ -347,7 +352,12 @@ def test_resolve_checks_every_row_of_a_catalogue(tmp_path):
     given = ["--scale", "smoke", "--catalogue", catalogue]
     assert mistake("resolve", *given).startswith(f"{catalogue}: two: options: model.nekc: ")
     catalogue.write_text(f"trainings:\n  {good}\n")
-    assert run("resolve", *given).exit_code == 0
+    done = run("resolve", *given)
+    assert done.exit_code == 0
+    assert "rows that can be trained: 18;" in done.stdout  # the paper's and this one
+    line = mistake("resolve", "--scale", "smoke")
+    assert "--training" in line
+    assert "--catalogue" in line
     assert [path.name for path in tmp_path.iterdir()] == [catalogue.name]
     line = mistake("resolve", *given, "--out", tmp_path / "x")
     assert line.startswith(f"--out {tmp_path / 'x'}: ")

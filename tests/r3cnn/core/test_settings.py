@@ -56,7 +56,7 @@ def test_a_file_of_settings_may_say_seeds_as_numbers_and_null():
 
 @pytest.mark.parametrize("again", [["--config", "b=2"], ["-C", "b=2"], ["--config=b=2"]])
 def test_two_config_arguments_are_refused(again):
-    with pytest.raises(UserError, match=r"--config: .* twice"):
+    with pytest.raises(UserError, match=r"--config: .*more than once"):
         require_one(["snakemake", "--config", "a=1", *again])
     require_one(["snakemake", "--configfile", "x", "--config", "a=1", "--", "--config"])
 

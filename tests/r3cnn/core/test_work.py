@@ -34,6 +34,15 @@ def test_the_share_is_weighted_by_cost_and_a_job_at_work_counts_half():
     assert run.said[2:] == ["100% of the work"]
 
 
+def test_the_jobs_to_be_done_are_weighed_anew():
+    """The check of the data is done and says how many images the trainings have."""
+    run = Run({1: 10.0, 2: 900.0, 3: 90.0})
+    run.work.finish(1)
+    run.work.weigh({1: 5.0, 2: 9.0, 3: 1.0})
+    run.finish(2, 20.0)
+    assert run.said == ["95% of the work, about 1 s left"]
+
+
 def test_no_time_before_anything_worth_it_is_done():
     run = Run({1: 1.0, 2: 99.0})
     run.finish(1, 5.0)

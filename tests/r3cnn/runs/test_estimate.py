@@ -167,6 +167,10 @@ def test_a_data_json_without_counts(tmp_path):
     (tmp_path / "data.json").write_text('{"splits": {"train": 5}}')
     with pytest.raises(UserError, match=r"data.json: splits.train: found no counts"):
         training_images(load_scale("paper"), tmp_path)
+    for content in ('{"splits": {"val": {}}}', '{"splits": {"val": 5}}', '{"root": "x"}'):
+        (tmp_path / "data.json").write_text(content)
+        with pytest.raises(UserError, match=r"data.json: splits.val: found no counts"):
+            validation_images(load_scale("paper"), tmp_path)
 
 
 @pytest.mark.parametrize("option", ["--price", "--watts"])

@@ -151,7 +151,7 @@ def test_the_scale_is_a_gpus_share_of_the_papers():
 @pytest.mark.parametrize("wide", [0, 1, 1000, 1400, 1999])
 def test_its_epoch_has_1000_steps(wide):
     pilot = load_scale("paper-pilot")
-    images = pilot.images_of_epoch(COCO_IMAGES)
+    images = pilot.images_of_epoch(COCO_IMAGES["train"])
     passes = passes_of_epoch([i < wide for i in range(images)], pilot.per_pass, seed=0, epoch=0)
     assert len(passes) == 1000
     batch = images_a_step(pilot.batch, pilot.per_pass, 1)
