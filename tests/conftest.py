@@ -56,6 +56,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if item.get_closest_marker("slurm"):  # one cluster serves all of them
             item.add_marker(pytest.mark.xdist_group("slurm"))
         room = item.path.relative_to(ROOT / "tests").parts[0]
+        callspec = getattr(item, "callspec", None)
+        if room == "parity" and "pair" in getattr(callspec, "params", {}):
+            # a reference and a port take 20 seconds to build
+            item.add_marker(pytest.mark.xdist_group(f"parity-{callspec.id}"))
         shares = item.get_closest_marker("slow") and not item.get_closest_marker("alone")
         if shares and room in ("faults", "e2e", "migration", "packaging"):
             # Snakemake holds a lock in the checkout

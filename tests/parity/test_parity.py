@@ -33,6 +33,15 @@ def submodules_of(reference: dict[str, np.ndarray]) -> list[str]:
     return [key.removeprefix(prefix) for key in reference if key.startswith(prefix)]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """The gates are for one thread: with two, sums of batch statistics move features by 6e-5."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(scope="module", params=CONFIGURATIONS)
 def pair(request):
     """A reference file, the port's detector, and the port's record."""
