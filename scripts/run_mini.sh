@@ -36,10 +36,11 @@ claims 0
 run paper 0 groie:1 r3l_groie:3 gcnet:1 htc_gcnet:3 r3l_gcnet:3 dcn:1 htc_dcn:3 r3l_dcn:3  # C10
 claims 1
 claims 2
-run rates 0 mask_1x_double:1 htc_double:3 r3_naive_inc_double:3 r3_advanced_double:3
+run rates 0 r3_advanced_half:3 mask_1x_half:1 htc_half:3 r3_naive_inc_half:3 \
+    mask_1x_double:1 htc_double:3 r3_naive_inc_double:3 r3_advanced_double:3
 run heads 0 heads_aab_flow_off:3 heads_abb:3 heads_abc:3 heads_aabb:4
-run heads 1 heads_abb:3 heads_abc:3
-run heads 2 heads_abb:3 heads_abc:3
+run heads 1 heads_aab_flow_off:3 heads_abb:3 heads_abc:3
+run heads 2 heads_aab_flow_off:3 heads_abb:3 heads_abc:3
 run controls 0 mask_matched:1 mask_matched_3x:1 r3_flow_off:3 r3_flow_trained:3 r3_shuffled:3 \
     r3_one_threshold:3 r3_equal_weights:3 r3_at_mask_3x:3 mask_at_r3_1x:1 \
     gcnet_syncbn:1 dcn_v2:1 htc_dcn_v2:3 r3l_dcn_v2:3

@@ -16,6 +16,7 @@ from .uncertainty import (
     Spread,
     estimate,
     images_part,
+    outlying,
     pooled,
     seeds_part,
     spread_of,
@@ -49,11 +50,15 @@ class Scored:
 
 @dataclass(frozen=True)
 class Interval:
-    """An estimate in points; over how many seeds (the fewer of two), and where their spread is known from."""
+    """An estimate in points; over how many seeds (the fewer of two), and where their spread is known from.
+
+    least: what the value cannot be below; above, it cannot be over 100.
+    """
 
     estimate: Estimate
     seeds: int
     spread_from: str
+    least: float = -100.0
 
     @property
     def value(self) -> float:
@@ -64,7 +69,7 @@ class Interval:
     def bounds(self) -> tuple[float, float]:
         """The ends of the 95 % interval."""
         low, high = self.estimate.interval()
-        return float(low), float(high)
+        return max(float(low), self.least), min(float(high), 100.0)
 
 
 def scored(results: Results, training: str, loops: int, metric: str) -> Scored | None:
@@ -73,8 +78,9 @@ def scored(results: Results, training: str, loops: int, metric: str) -> Scored |
     if found is None:
         return None
     values, resamples, first = found
-    spread, spread_from = seed_spread(results, metric)
-    weights = (results.folder, _origin(results, training, first[1]))
+    origin = _origin(results, training, first[1])
+    spread, spread_from = seed_spread(results, metric, origin)
+    weights = (results.folder, origin)
     file = results.resamples[first]
     return Scored(values, resamples, file.pairing, file.images, weights, spread, spread_from)
 
@@ -87,7 +93,7 @@ def cell_interval(cell: Scored | None) -> Interval | None:
     seeds = len(cell.values)
     if cell.spread:
         parts.append(seeds_part(cell.spread, seeds))
-    return Interval(estimate(cell.values.mean(), parts), seeds, cell.spread_from)
+    return Interval(estimate(cell.values.mean(), parts), seeds, cell.spread_from, least=0.0)
 
 
 def difference_interval(left: Scored | None, right: Scored | None) -> Interval | None:
@@ -114,12 +120,31 @@ def taken_in(results: Results) -> str:
         f"{spread.variance**0.5:.2f} {name}" for name, (spread, _) in known.items()
     )
     where = next(iter(known.values()))[1]
-    return f"{images} and other seeds, whose standard deviation is {where}: {sizes}"
+    said = f"{images} and other seeds, whose standard deviation is {where}: {sizes}"
+    apart = sorted({id_ for metric in APS.values() for id_ in _spreads(results, metric)[1]})
+    if apart:
+        said += (
+            f"; the seeds of {', '.join(apart)} differ far more (Cochran's test) and have their own"
+        )
+    return said
+
+
+def seed_spread(results: Results, metric: str, training: str = "") -> tuple[Spread | None, str]:
+    """The spread of a training's seeds, pooled over the trainings with several; else the literature's, at `paper`.
+
+    A training whose seeds differ far more than the others' has its own.
+    """
+    together, apart = _spreads(results, metric)
+    if spread := apart.get(training, together):
+        return spread, MEASURED
+    if metric in LITERATURE and setting_of(results).comparable:
+        return Spread(LITERATURE[metric] ** 2), ELSEWHERE
+    return None, UNKNOWN
 
 
 @functools.lru_cache(maxsize=256)
-def seed_spread(results: Results, metric: str) -> tuple[Spread | None, str]:
-    """The spread of seeds pooled over the trainings with several; else the literature's, at scale `paper`.
+def _spreads(results: Results, metric: str) -> tuple[Spread | None, dict[str, Spread]]:
+    """The pooled spread of the trainings that spread alike, and those of the others by id.
 
     A training with several L_e counts once, with their mean: the seeds are the same.
     """
@@ -129,12 +154,9 @@ def seed_spread(results: Results, metric: str) -> tuple[Spread | None, str]:
             found = _by_seed(results, training, loops, metric)
             if found and len(found[0]) > 1:
                 by_training.setdefault(training, []).append(spread_of(*found[:2]))
-    spread = pooled(_mean(spreads) for spreads in by_training.values())
-    if spread:
-        return spread, MEASURED
-    if metric in LITERATURE and setting_of(results).comparable:
-        return Spread(LITERATURE[metric] ** 2), ELSEWHERE
-    return None, UNKNOWN
+    each = {training: _mean(spreads) for training, spreads in by_training.items()}
+    apart = {training: each.pop(training) for training in outlying(each)}
+    return pooled(each.values()), apart
 
 
 def _mean(spreads: list[Spread]) -> Spread:

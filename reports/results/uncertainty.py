@@ -2,18 +2,24 @@
 
 Shapes: B resamples of the images, drawn alike for every seed and model; n seeds; ... any number of such things at
 once. Variances are in the values' unit squared.
-Sources: Satterthwaite (Biometrics Bulletin 2:110, 1946), Holm (Scand. J. Statist. 6:65, 1979).
+Sources: Satterthwaite (Biometrics Bulletin 2:110, 1946), Holm (Scand. J. Statist. 6:65, 1979), Cochran (Annals of
+Eugenics 11:47, 1941).
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import stdtr, stdtrit  # of Student's t; scipy.stats takes a second to import
+from scipy.special import (  # of F and of Student's t; scipy.stats imports for a second
+    fdtrc,
+    stdtr,
+    stdtrit,
+)
 
 LEVEL = 0.95
 POWER = 0.8
+OUTLYING = 0.01  # the level at which ISO 5725-2 takes a variance out of those that are pooled
 ON_A_LIMIT = 1e-9  # what lies on a limit must not fall by the last bit of a float
 Numbers = float | np.ndarray
 
@@ -107,6 +113,29 @@ def pooled(spreads: Iterable[Spread]) -> Spread | None:
     variance = sum(spread.variance * spread.freedom for spread in found) / freedom
     images = sum(spread.images * spread.freedom for spread in found) / freedom
     return Spread(variance, images, freedom)
+
+
+def outlying(spreads: Mapping[str, Spread]) -> set[str]:
+    """The trainings whose seeds spread far more than those of the others, at most a third, by Cochran's test.
+
+    One training that broke with one seed would otherwise make the intervals of all others useless. Each candidate
+    is compared with the pooled variance of those below it, so that two broken trainings do not hide each other.
+    """
+    order = sorted(spreads, key=lambda name: float(spreads[name].variance), reverse=True)
+    for count in range(len(order) // 3, 0, -1):
+        least = spreads[order[count - 1]]
+        if len(order) * _chance(least, [spreads[name] for name in order[count:]]) < OUTLYING:
+            return set(order[:count])
+    return set()
+
+
+def _chance(own: Spread, others: Sequence[Spread]) -> float:
+    """How likely so large a variance is if the training spreads as the others do."""
+    together = pooled(others)
+    if together is None or own.variance <= together.variance:
+        return 1.0
+    ratio = own.variance / together.variance if together.variance else math.inf
+    return float(fdtrc(own.freedom, together.freedom, ratio))
 
 
 def estimate(value: Numbers, parts: Sequence[Part]) -> Estimate:

@@ -78,6 +78,27 @@ def test_the_spread_is_pooled_over_trainings_with_several_seeds(smoke: ResultFol
     assert "0.91 box AP" in taken_in(results)
 
 
+def test_a_training_that_broke_with_one_seed_spreads_alone(smoke: ResultFolder) -> None:
+    for training, second in (("dcn", 0.005), ("gcnet", 0.401), ("groie", 0.399)):
+        for seed, ap in enumerate((0.4, second)):
+            smoke.score(training, 1, ap, 0.3, seed=seed)
+            smoke.resample(training, 1, ap, seed=seed, spread=0.02)
+    results = run(smoke, 0.41, 0.42, 0.43, other=(0.40, 0.41))
+    spread, _ = seed_spread(results, "bbox.AP", "htc")
+    assert spread == seed_spread(results, "bbox.AP")[0]
+    assert spread.variance < 1
+    own, known_from = seed_spread(results, "bbox.AP", "dcn")
+    assert known_from == MEASURED
+    assert own.variance == pytest.approx(39.5**2 / 2)
+    assert cell(results, ("dcn", 1)).bounds == (0, 100)  # one degree of freedom
+    assert difference(results, ("dcn", 1), ("gcnet", 1)).bounds == (-100, 100)
+    assert (
+        cell(results, ("dcn", 1)).estimate.error > 10 * cell(results, ("gcnet", 1)).estimate.error
+    )
+    assert "dcn" in taken_in(results)
+    assert "gcnet" not in taken_in(results)
+
+
 def test_one_seed_takes_the_spread_of_the_others(smoke: ResultFolder) -> None:
     smoke.score("r3_naive_inc", 3, 0.4, 0.3)
     smoke.resample("r3_naive_inc", 3, 0.4, spread=0)
