@@ -25,21 +25,19 @@ class Listener(logging.Handler):
         elif event == LogEvent.JOB_FINISHED:
             self.work.finish(record.job_id)
             if record.job_id in self.checks:
-                self.work.weigh(costs_of_jobs())
+                with contextlib.suppress(UserError):  # the trainings will say it
+                    self.work.weigh(costs_of_jobs())
         elif event == LogEvent.PROGRESS and (line := self.work.line()) != self.last:
             self.last = line
             logger.info(line)
 
 
 def costs_of_jobs():
-    """What each job that is to run costs, by what is known of the images."""
+    """What each job that is to run costs, by what is known of the images. Raises UserError."""
     each = relative_costs(CATALOGUE.trainings.values())
-    try:
-        images = {"val": validation_images(SCALE, Path(RESULTS))}
-        if CATALOGUE.trains:
-            images["train"] = training_images(SCALE, Path(RESULTS))
-    except UserError as error:
-        sys.exit(f"error: {error}")
+    images = {"val": validation_images(SCALE, Path(RESULTS))}
+    if CATALOGUE.trains:
+        images["train"] = training_images(SCALE, Path(RESULTS))
     costs = {}
     for job in workflow.dag.needrun_jobs():
         id = job.wildcards_dict.get("id")
@@ -52,4 +50,5 @@ def costs_of_jobs():
 def show_progress():
     """Listen to the jobs that are to run."""
     checks = {job.jobid for job in workflow.dag.needrun_jobs() if job.rule.name == "check"}
-    logger.addHandler(Listener(Work(costs_of_jobs()), checks))
+    with contextlib.suppress(UserError):  # an estimate stops no run
+        logger.addHandler(Listener(Work(costs_of_jobs()), checks))
