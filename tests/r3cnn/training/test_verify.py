@@ -53,7 +53,7 @@ def test_a_loss_that_differs_in_its_last_digit_is_refused(kept: TrainingFolder) 
     lines = [json.loads(line) for line in kept.log.read_text().splitlines()]
     lines[1]["loss_cls"] += 1e-6
     kept.log.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    with pytest.raises(UserError, match="iteration 3: trained now"):
+    with pytest.raises(UserError, match="iteration 3: retraining gives"):
         verify(kept)
     assert "verified" not in json.loads(kept.manifest.read_text())
 
