@@ -1,8 +1,8 @@
 """Which units of a trained box head are above zero for any RoI: a unit that never is has stopped learning.
 
-python scripts/dead_units.py results/mini r3l_dcn r3_advanced
+python scripts/dead_units.py results/mini r3l_dcn r3_advanced [--seed 1]
 
-For each training (seed 0) and each ReLU of its first box head, over the RoIs of some validation images.
+For each training and each ReLU of its first box head, over the RoIs of some validation images.
 """
 
 import argparse
@@ -45,7 +45,9 @@ class Active:
         self.units[key] = self.units.get(key, torch.zeros_like(above)) | above
 
 
-def active_units(results: Path, training: str, images: int = IMAGES) -> dict[str, Tensor]:
+def active_units(
+    results: Path, training: str, seed: int = 0, images: int = IMAGES
+) -> dict[str, Tensor]:
     """Which units of a training's first box head are above zero in the first images. Raises UserError."""
     import_mmdet()
     from r3cnn.config.load import load_config
@@ -53,7 +55,7 @@ def active_units(results: Path, training: str, images: int = IMAGES) -> dict[str
     from r3cnn.evaluation.predict import predict_batch
     from r3cnn.weights.loading import load_detector
 
-    files = RunFolder(results).training(training, 0)
+    files = RunFolder(results).training(training, seed)
     if not files.checkpoint.is_file():
         raise UserError(
             f"{files.checkpoint}: no such checkpoint; expected the folder of a run, such as results/mini, and the "
@@ -77,10 +79,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("results", type=Path)
     parser.add_argument("trainings", nargs="+", metavar="ID")
+    parser.add_argument("--seed", type=int, default=0)
     asked = parser.parse_args(arguments)
     try:
         for training in asked.trainings:
-            for layer, units in active_units(asked.results, training).items():
+            for layer, units in active_units(asked.results, training, asked.seed).items():
                 print(f"{training:20} {layer:26} {int(units.sum()):5} of {len(units)} units")
     except UserError as error:
         sys.exit(f"error: {error}")
