@@ -69,6 +69,12 @@ class Report:
     closer: tuple[Panels, ...] = ()
 
     @property
+    def meaning(self) -> str:
+        """What the differences from published APs mean, by the tables that show some."""
+        found = dict.fromkeys(line for table in self.shown_tables for line in table.meaning)
+        return " ".join(found) or self.setting.meaning
+
+    @property
     def shown_charts(self) -> tuple[Chart | LineChart, ...]:
         """The charts of the page: those of lines only if there are some."""
         return (*self.charts, *(one for one in self.line_charts if len(one.frame)))

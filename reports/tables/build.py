@@ -137,14 +137,20 @@ class Table:
         """The same for a form that prints no intervals of our APs."""
         return self._statements(intervals=False)
 
-    def _statements(self, intervals: bool) -> tuple[str, ...]:
-        lines = [self.setting.line]
+    @property
+    def meaning(self) -> tuple[str, ...]:
+        """What its differences from published APs mean, a sentence for each way of judging them."""
         whose = "the paper" if self.publisher == PAPER else self.publisher
         judged = {column.compare for column in self.columns if column.published}
+        found = []
         if "ap" in judged or self.setting.meaningless:
-            lines.append(self.setting.meaning_beside(whose))
+            found.append(self.setting.meaning_beside(whose))
         if "weights" in judged and not self.setting.meaningless:
-            lines.append(self.setting.meaning_of_weights(whose))
+            found.append(self.setting.meaning_of_weights(whose))
+        return tuple(found)
+
+    def _statements(self, intervals: bool) -> tuple[str, ...]:
+        lines = [self.setting.line, *self.meaning]
         kinds = {column.kind for column in self.columns if self._with_interval(column.name)}
         lines += [
             text.format(self.taken_in)

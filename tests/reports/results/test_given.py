@@ -143,5 +143,6 @@ def test_the_zoo_is_judged_by_a_tenth_of_a_point(tmp_path: Path) -> None:
     assert said["zoo_dcn"] == ["different", "match"]  # mmdet says 41.8
     assert said["zoo_groie"] == ["", ""]
     (limits,) = [line for line in table.statements if "match" in line]
+    assert report.meaning == limits
     assert "0.1 AP" in limits
     assert "mmdet" in limits
