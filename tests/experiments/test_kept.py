@@ -140,6 +140,18 @@ def test_two_heads_in_three_loops_stand_between_one_and_htc(script):
     assert abs(of["aab, no mask flow"][2] - of["HTC"][2]) < 2
 
 
+def test_at_half_the_rate_the_looped_models_are_level_and_ahead():
+    """What docs/mini.md says of experiments/rates.yaml."""
+    results = load_results(MEASURED / "mini")
+    ap = {
+        id_: 100 * results.values(f"{id_}_half", loops, "bbox.AP")[0]
+        for id_, loops in (("mask_1x", 1), ("htc", 3), ("r3_naive_inc", 3), ("r3_advanced", 3))
+    }
+    looped = [ap.pop(id_) for id_ in ("htc", "r3_naive_inc", "r3_advanced")]
+    assert max(looped) - min(looped) < 2
+    assert min(looped) > ap["mask_1x"] + 9
+
+
 def test_the_pictures_of_costs_are_those_of_the_kept_run(tmp_path):
     for drawn in write_costs(MEASURED / "mini", tmp_path):
         assert drawn.read_bytes() == (REPO / "docs" / "pictures" / drawn.name).read_bytes()
