@@ -70,8 +70,7 @@ def _split(scale: Scale, results: Path, split: str) -> dict[str, Any] | int:
     checked = RunFolder(results).data
     if not checked.is_file():
         return int(scale.data["shapes"][split] if "shapes" in scale.data else COCO_IMAGES[split])
-    content = read_json(checked)
-    found = content.get("splits") if isinstance(content, dict) else None
+    found = read_json(checked).get("splits")
     if not isinstance(found, dict) or not isinstance(found.get(split), dict):
         raise _uncounted(results, split)
     return dict(found[split])

@@ -344,9 +344,8 @@ def check_rows():
     """Stop a dry run for a row that cannot be trained; in a run, rule `resolve` says so before any training."""
     if SETTINGS["catalogue"] is None:
         return
-    if (
-        importlib.util.find_spec("mmdet") is None
-    ):  # with --sdm conda the jobs have it, and Snakemake need not
+    # with --sdm conda the jobs have mmdet, and Snakemake's own environment need not
+    if importlib.util.find_spec("mmdet") is None:
         logger.warning(
             "The options of the catalogue's rows are not checked: mmdet is not installed here"
         )
@@ -355,13 +354,9 @@ def check_rows():
     command += ["--catalogue", SETTINGS["catalogue"]]
     done = subprocess.run([sys.executable, *command], capture_output=True, encoding="utf-8")
     if done.returncode:
+        unknown = f"error: {SETTINGS['catalogue']}: cannot be checked; see `{shlex.join(['python', *command])}`"
         said = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
-        again = shlex.join(["python", *command])
-        sys.exit(
-            said[-1]
-            if said
-            else f"error: {SETTINGS['catalogue']}: cannot be checked; see `{again}`"
-        )
+        sys.exit([unknown, *said][-1])
 
 
 def register_claims():

@@ -26,7 +26,10 @@ def wait_for_live_jobs(submits):
 
 
 def waiting_first(execute):
-    """Only a run executes: --lint, --list, --summary, --dag, --report and --unlock have nothing to wait for."""
+    """A dry run checks the rows, and a run waits.
+
+    Only these execute: --lint, --list, --summary, --dag, --report and --unlock have nothing to wait for.
+    """
 
     @functools.wraps(execute)
     def after_live_jobs(*, executor_plugin, **settings):
