@@ -6,7 +6,9 @@ from decimal import Decimal
 
 from ..figures import histograms
 from ..figures.figure2 import WEIGHTS_GIVEN
-from ..results.intervals import UNKNOWN, difference_interval, scored
+from ..results.differences import Side as Scores
+from ..results.differences import difference_of
+from ..results.intervals import UNKNOWN
 from ..results.load import Results
 from ..results.provenance import given_weights
 from ..results.uncertainty import (
@@ -23,11 +25,11 @@ from ..tables.numbers import published_number
 from ..tables.spec import Spec
 from .spec import OF_HISTOGRAMS, Check, Side
 
-HOLDS, FAILS, UNDECIDED, NOT_RUN, NO_NUMBERS = (
-    "holds", "fails", "undecided", "not run", "no numbers",
+HOLDS, FAILS, UNDECIDED, NOT_RUN, NO_NUMBERS, NOT_JUDGED = (
+    "holds", "fails", "undecided", "not run", "no numbers", "not judged",
 )  # fmt: skip
 NO_INTERVAL = "no interval: score both again on the same images"
-IMAGES_ALONE = "the spread of seeds is unknown: images alone"
+IMAGES_ALONE = "spread between seeds unknown: the interval covers images only"
 
 
 @dataclass(frozen=True)
@@ -73,18 +75,20 @@ def by_results(check: Check, spreads: dict[str, float], results: Results) -> Out
     if check.quantity == "ratio":
         spread = spreads[check.metric.partition(".")[0]]
         note = f"its spread is unknown: ±{spread:.0%} taken" if spread else ""
-        return _of_ratio(check, spread, statistics.fmean(left), statistics.fmean(right), note)
-    sides = [
-        scored(results, side.training, side.loops, check.metric)
-        for side in (check.left, check.right)
-    ]
-    means = statistics.fmean(left) * 100, statistics.fmean(right) * 100
-    found = difference_interval(*sides)
+        means = [_as_published(check.metric, statistics.fmean(of)) for of in (left, right)]
+        return _of_ratio(check, spread, *means, note)
+    found = difference_of(
+        *(Scores(results, side.training, side.loops) for side in (check.left, check.right)),
+        check.metric,
+    )
     if found is None:
-        return Outcome(UNDECIDED, *means, means[0] - means[1], note=NO_INTERVAL)
-    alone = found.spread_from == UNKNOWN
+        return Outcome(NOT_RUN)
+    means = found.left, found.right
+    if found.interval is None:
+        return Outcome(UNDECIDED, *means, found.value, note=NO_INTERVAL)
+    alone = found.interval.spread_from == UNKNOWN
     note = IMAGES_ALONE if alone else ""
-    return _outcome(check, found.estimate, means, found.seeds == 1, alone, note)
+    return _outcome(check, found.interval.estimate, means, found.interval.seeds == 1, alone, note)
 
 
 def by_paper(check: Check, spreads: dict[str, float], spec: Spec) -> Outcome:
@@ -122,11 +126,14 @@ def _outcome(
     )
 
 
+def _as_published(metric: str, value: float) -> float:
+    """A measurement in the unit of the paper's tables: parameters in whole thousands."""
+    return value // 1000 if metric == "parameters.trainable" else value
+
+
 def _of_ratio(check: Check, spread: float, left: float, right: float, note: str = "") -> Outcome:
     if not right:
         return Outcome(UNDECIDED, left, right)
-    if check.metric == "parameters.trainable" and left > 1e6:
-        left, right = left // 1000, right // 1000  # as the paper prints them
     value = left / right
     return _outcome(check, given_reach(value, value * spread), (left, right), note=note)
 

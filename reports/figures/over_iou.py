@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from r3cnn.core.layout import AP_OVER_IOU, GAIN_OVER_IOU
 from r3cnn.core.records import IOU_PERCENT
 
+from ..results.differences import Side, difference_of
 from ..results.intervals import (
     POINTS,
     Interval,
     cell_interval,
-    difference_interval,
     scored,
     taken_in,
 )
@@ -24,7 +24,7 @@ Evaluation = tuple[str, int]
 
 
 def ap_over_iou(results: Results, setting: Setting) -> LineChart:
-    """AP at each IoU threshold, a panel a training and a line a number of evaluation loops."""
+    """AP at each IoU threshold, one panel per training and one line per number of evaluation loops."""
     rows = [
         {"training": training, "L_e": loops, "kind": kind, **point}
         for training, loops in results.evaluations()
@@ -49,7 +49,7 @@ def gain_over_iou(spec: Spec, results: Results, setting: Setting) -> LineChart:
     """The difference of AP at each IoU threshold between an evaluation and its counterpart."""
     rows = [
         {
-            "compared": f"{own[0]} less {of_row(other, own)}",
+            "compared": f"{own[0]} minus {of_row(other, own)}",
             "training": own[0], "L_e": own[1], "against": other[0], "against_L_e": other[1],
             "kind": kind, **point,
         }
@@ -131,13 +131,11 @@ def _difference(results: Results, own: Evaluation, other: Evaluation, key: str) 
     found = []
     for percent in IOU_PERCENT:
         metric = f"{key}.AP{percent}"
-        sides = [results.values(*side, metric) for side in (own, other)]
-        if not all(sides):
+        point = difference_of(Side(results, *own), Side(results, *other), metric)
+        if point is None:
             return []
-        means = [POINTS * sum(side) / len(side) for side in sides]
-        cells = [scored(results, *side, metric) for side in (own, other)]
-        band = _band(difference_interval(*cells))
-        found.append({"IoU": percent / 100, "difference": means[0] - means[1], **band})
+        band = _band(point.interval)
+        found.append({"IoU": percent / 100, "difference": point.value, **band})
     return found
 
 

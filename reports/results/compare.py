@@ -12,7 +12,8 @@ from tabulate import tabulate
 from r3cnn.core.errors import UserError
 from r3cnn.core.files import write_if_changed
 
-from .intervals import difference_interval, scored
+from .differences import Side, difference_of
+from .intervals import POINTS, UNKNOWN
 from .load import Results
 
 
@@ -20,7 +21,8 @@ from .load import Results
 class Compared:
     """One metric of one evaluation in both folders, in points; None where a folder lacks it.
 
-    low, high: the 95 % interval of second minus first. differs: what else is not the same.
+    low, high: the 95 % interval of second minus first; images_only: how much seeds add to it is unknown. differs:
+    what else is not the same.
     """
 
     training: str
@@ -30,6 +32,7 @@ class Compared:
     second: float | None
     low: float | None = None
     high: float | None = None
+    images_only: bool = False
     differs: str = ""
 
     @property
@@ -59,26 +62,39 @@ def compare(first: Results, second: Results, metrics: Sequence[str]) -> list[Com
 
 
 def _compared(first: Results, second: Results, training: str, loops: int, metric: str) -> Compared:
-    values = [results.values(training, loops, metric) for results in (first, second)]
-    means = [statistics.fmean(found) * 100 if found else None for found in values]
     differs = _differs(first, second, training, loops)
-    if None in means:
-        return Compared(training, loops, metric, means[0], means[1], differs=differs)
-    sides = [scored(results, training, loops, metric) for results in (second, first)]
-    found = difference_interval(*sides)
-    bounds = found.bounds if found else (None, None)
-    return Compared(training, loops, metric, means[0], means[1], *bounds, differs)
+    found = difference_of(Side(second, training, loops), Side(first, training, loops), metric)
+    if found is None:
+        return Compared(
+            training,
+            loops,
+            metric,
+            _mean(first, training, loops, metric),
+            _mean(second, training, loops, metric),
+            differs=differs,
+        )
+    means = found.right, found.left
+    if found.interval is None:
+        return Compared(training, loops, metric, *means, differs=differs)
+    images_only = found.interval.spread_from == UNKNOWN
+    return Compared(training, loops, metric, *means, *found.interval.bounds, images_only, differs)
+
+
+def _mean(results: Results, training: str, loops: int, metric: str) -> float | None:
+    values = results.values(training, loops, metric)
+    return statistics.fmean(values) * POINTS if values else None
 
 
 def _differs(first: Results, second: Results, training: str, loops: int) -> str:
-    """What of config, sources, data and scale is not the same in both folders."""
+    """What of config, sources, data, scale and device is known of both folders and not the same."""
     found = []
-    for name in ("config_sha256", "source_sha256", "scale", "device"):
+    for name in ("config_sha256", "source_sha256", "data", "scale", "device"):
         sides = [
             {
-                (results.manifests.get(key[:2]) or provenance).get(name)
+                str(value)
                 for key, provenance in results.score_provenance.items()
                 if (key[0], key[2]) == (training, loops)
+                and (value := (results.manifests.get(key[:2]) or provenance).get(name))
             }
             for results in (first, second)
         ]
@@ -88,7 +104,7 @@ def _differs(first: Results, second: Results, training: str, loops: int) -> str:
 
 
 def to_text(rows: list[Compared], first: str, second: str) -> str:
-    """A Markdown table of the rows in both folders; below it, the evaluations that are in one alone."""
+    """A Markdown table of the rows in both folders; below it, the evaluations that only one folder has."""
     head = (
         "Training",
         "L_e",
@@ -113,6 +129,13 @@ def to_text(rows: list[Compared], first: str, second: str) -> str:
     align = tuple("right" if i in right else "left" for i in range(len(head)))
     table = tabulate(cells[1:], cells[0], tablefmt="pipe", disable_numparse=True, colalign=align)
     parts = [table if cells[1:] else "No evaluation is in both folders."]
+    if len(cells) > 2 and any(row.verdict for row in rows):
+        parts.append(f"The intervals are not corrected for the number of rows, {len(cells) - 1}.")
+    if any(row.images_only for row in rows):
+        parts.append(
+            "The intervals cover other validation images only. How much a seed or a machine changes is unknown "
+            "here; run several seeds to measure it."
+        )
     for name, found in ((first, _only(rows, "second")), (second, _only(rows, "first"))):
         parts += [f"Only in {name}: {found}."] if found else []
     return "\n\n".join(parts)

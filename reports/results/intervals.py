@@ -1,9 +1,11 @@
-"""Intervals of an AP and of a difference of two APs, in points of AP: over the images and the seeds.
+"""The interval of an AP, in points, over the images and the seeds; of a difference of two: differences.py.
 
 Shapes: n seeds, B resamples of the images.
 """
 
+import dataclasses
 import functools
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +14,6 @@ from .load import Results
 from .setting import setting_of
 from .uncertainty import (
     Estimate,
-    Part,
     Spread,
     estimate,
     images_part,
@@ -23,11 +24,11 @@ from .uncertainty import (
 )
 
 POINTS = 100  # an AP of 1 in points
-# Points of AP: the standard deviation of seeds of Mask R-CNN on COCO, in tables of five seeds.
+# Points of AP: the standard deviation of seeds of Mask R-CNN on COCO, of at least two tables of five seeds.
 LITERATURE = {"bbox.AP": 0.1, "segm.AP": 0.1}
+FREEDOM_OF_LITERATURE = 8
 APS = {"box AP": "bbox.AP", "mask AP": "segm.AP"}
 MOST_MISSING = 0.5  # share of the resamples that may have no such object
-FEWEST_PAIRED = 3  # seeds from which the spread of a difference is taken from its own values
 MEASURED, ELSEWHERE, UNKNOWN = "measured at this scale", "known from elsewhere", "unknown"
 
 
@@ -35,10 +36,12 @@ MEASURED, ELSEWHERE, UNKNOWN = "measured at this scale", "known from elsewhere",
 class Scored:
     """A metric of one evaluation over its seeds, in points.
 
-    values (n,), resamples (n, B), pairing and images as in Resamples. weights: whose they are, the same for two
-    evaluations of one model. spread: of seeds at this scale, and where it is known from.
+    seeds: n of them, rising. values (n,), resamples (n, B), pairing and images as in Resamples. weights: whose
+    they are, the same for two evaluations of one model. spread: of seeds at this scale, and where it is known
+    from.
     """
 
+    seeds: tuple[int, ...]
     values: np.ndarray
     resamples: np.ndarray
     pairing: tuple[object, ...]
@@ -47,12 +50,22 @@ class Scored:
     spread: Spread | None
     spread_from: str
 
+    def of_seeds(self, seeds: Collection[int]) -> "Scored":
+        """The same of some of its seeds."""
+        chosen = np.isin(self.seeds, list(seeds))
+        return dataclasses.replace(
+            self,
+            seeds=tuple(seed for seed in self.seeds if seed in seeds),
+            values=self.values[chosen],
+            resamples=self.resamples[chosen],
+        )
+
 
 @dataclass(frozen=True)
 class Interval:
     """An estimate in points; over how many seeds (the fewer of two), and where their spread is known from.
 
-    least: what the value cannot be below; above, it cannot be over 100.
+    least: lower bound of the value; the upper bound is 100.
     """
 
     estimate: Estimate
@@ -77,12 +90,13 @@ def scored(results: Results, training: str, loops: int, metric: str) -> Scored |
     found = _by_seed(results, training, loops, metric)
     if found is None:
         return None
-    values, resamples, first = found
-    origin = _origin(results, training, first[1])
+    seeds, values, resamples = found
+    first = (training, seeds[0], loops)
+    origin = origin_of(results, training, seeds[0])
     spread, spread_from = seed_spread(results, metric, origin)
     weights = (results.folder, origin)
     file = results.resamples[first]
-    return Scored(values, resamples, file.pairing, file.images, weights, spread, spread_from)
+    return Scored(seeds, values, resamples, file.pairing, file.images, weights, spread, spread_from)
 
 
 def cell_interval(cell: Scored | None) -> Interval | None:
@@ -90,28 +104,17 @@ def cell_interval(cell: Scored | None) -> Interval | None:
     if cell is None:
         return None
     parts = [images_part(cell.resamples.mean(axis=0), cell.images)]
-    seeds = len(cell.values)
+    seeds = len(cell.seeds)
     if cell.spread:
         parts.append(seeds_part(cell.spread, seeds))
     return Interval(estimate(cell.values.mean(), parts), seeds, cell.spread_from, least=0.0)
 
 
-def difference_interval(left: Scored | None, right: Scored | None) -> Interval | None:
-    """Left minus right, paired over images; None unless both were scored on the same images."""
-    if left is None or right is None or left.pairing != right.pairing:
-        return None
-    drawn = left.resamples.mean(axis=0) - right.resamples.mean(axis=0)
-    seeds = min(len(left.values), len(right.values))
-    of_seeds, spread_from = _seeds_of_difference(left, right)
-    found = estimate(
-        left.values.mean() - right.values.mean(), [images_part(drawn, left.images), *of_seeds]
-    )
-    return Interval(found, seeds, spread_from)
-
-
 def taken_in(results: Results) -> str:
     """What the intervals of this folder take in, in words."""
-    images = "other validation images (1,000 resamples)"
+    drawn = sorted({len(file.frame) for file in results.resamples.values()})
+    counts = " or ".join(f"{count:,}" for count in drawn) or "no"
+    images = f"other validation images ({counts} resamples)"
     spreads = {name: seed_spread(results, metric) for name, metric in APS.items()}
     known = {name: (spread, where) for name, (spread, where) in spreads.items() if spread}
     if not known:
@@ -121,8 +124,7 @@ def taken_in(results: Results) -> str:
     )
     where = next(iter(known.values()))[1]
     said = f"{images} and other seeds, whose standard deviation is {where}: {sizes}"
-    apart = sorted({id_ for metric in APS.values() for id_ in _spreads(results, metric)[1]})
-    if apart:
+    if apart := sorted(_apart(results)):
         said += (
             f"; the seeds of {', '.join(apart)} differ far more (Cochran's test) and have their own"
         )
@@ -138,25 +140,35 @@ def seed_spread(results: Results, metric: str, training: str = "") -> tuple[Spre
     if spread := apart.get(training, together):
         return spread, MEASURED
     if metric in LITERATURE and setting_of(results).comparable:
-        return Spread(LITERATURE[metric] ** 2), ELSEWHERE
+        return Spread(LITERATURE[metric] ** 2, freedom=FREEDOM_OF_LITERATURE), ELSEWHERE
     return None, UNKNOWN
 
 
 @functools.lru_cache(maxsize=256)
 def _spreads(results: Results, metric: str) -> tuple[Spread | None, dict[str, Spread]]:
-    """The pooled spread of the trainings that spread alike, and those of the others by id.
+    """The pooled spread of the trainings that spread alike, and those of the others by id."""
+    each = _spreads_of_trainings(results, metric)
+    apart = {training: each.pop(training) for training in _apart(results) if training in each}
+    return pooled(each.values()), apart
 
-    A training with several L_e counts once, with their mean: the seeds are the same.
-    """
+
+@functools.lru_cache(maxsize=16)
+def _apart(results: Results) -> frozenset[str]:
+    """The trainings whose seeds differ far more than others', by box or mask AP; then they are for any metric."""
+    return frozenset().union(
+        *(outlying(_spreads_of_trainings(results, metric)) for metric in APS.values())
+    )
+
+
+def _spreads_of_trainings(results: Results, metric: str) -> dict[str, Spread]:
+    """By training; one with several L_e counts once, with their mean: the seeds are the same."""
     by_training: dict[str, list[Spread]] = {}
     for training, loops in results.evaluations():
         if _trained_here(results, training):
             found = _by_seed(results, training, loops, metric)
             if found and len(found[0]) > 1:
-                by_training.setdefault(training, []).append(spread_of(*found[:2]))
-    each = {training: _mean(spreads) for training, spreads in by_training.items()}
-    apart = {training: each.pop(training) for training in outlying(each)}
-    return pooled(each.values()), apart
+                by_training.setdefault(training, []).append(spread_of(*found[1:]))
+    return {training: _mean(spreads) for training, spreads in by_training.items()}
 
 
 def _mean(spreads: list[Spread]) -> Spread:
@@ -167,28 +179,10 @@ def _mean(spreads: list[Spread]) -> Spread:
     return Spread(variance, images, min(spread.freedom for spread in spreads))
 
 
-def _seeds_of_difference(left: Scored, right: Scored) -> tuple[list[Part], str]:
-    """What the seeds add, and where that is known from.
-
-    Two evaluations of the same weights move together: with seeds enough by their own differences, with fewer by
-    the spread of independent trainings, which is more.
-    """
-    counts = len(left.values), len(right.values)
-    if left.weights == right.weights and counts[0] == counts[1] >= FEWEST_PAIRED:
-        own = spread_of(left.values - right.values, left.resamples - right.resamples)
-        return [seeds_part(own, counts[0])], MEASURED
-    if left.spread is None or right.spread is None:
-        return [], UNKNOWN
-    if left.spread is right.spread:
-        return [seeds_part(left.spread, *counts)], left.spread_from
-    parts = [seeds_part(side.spread, len(side.values)) for side in (left, right) if side.spread]
-    return parts, left.spread_from
-
-
 def _by_seed(
     results: Results, training: str, loops: int, metric: str
-) -> tuple[np.ndarray, np.ndarray, tuple[str, int, int]] | None:
-    """Values (n,) and resamples (n, B) in points, by rising seed; and the key of the first."""
+) -> tuple[tuple[int, ...], np.ndarray, np.ndarray] | None:
+    """The seeds, rising, with values (n,) and resamples (n, B) in points."""
     values = results.by_seed(training, loops, metric)
     keys = [(training, seed, loops) for seed in values]
     files = [results.resamples.get(key) for key in keys]
@@ -198,10 +192,10 @@ def _by_seed(
     resamples = np.stack([file.frame[metric].to_numpy(dtype=float) for file in there]) * POINTS
     if np.mean(np.isnan(resamples).any(axis=0)) > MOST_MISSING:
         return None
-    return np.array(list(values.values())) * POINTS, resamples, keys[0]
+    return tuple(values), np.array(list(values.values())) * POINTS, resamples
 
 
-def _origin(results: Results, training: str, seed: int) -> str:
+def origin_of(results: Results, training: str, seed: int) -> str:
     """The training whose weights are evaluated: another one's, or its own."""
     return results.manifests.get((training, seed), {}).get("trained_as") or training
 

@@ -19,18 +19,19 @@ _ELSEWHERE = re.compile(
 )
 
 
-def keep(results: Path, out: Path) -> list[Path]:
+def keep(results: Path, out: Path, shown: Path | None = None) -> list[Path]:
     """Copy what the report reads of every finished training from `results` to `out`; other files there are kept.
 
-    Logs are thinned to every 20th step. Raises: UserError where a file holds a path of this machine, or
-    where `out` is in the run or holds results on other data, or a training of the same name with another config.
+    shown: what messages call `out`, if it is a copy. Logs are thinned to every 20th step. Raises: UserError where
+    a file holds a path of this machine, or where `out` is in the run or holds results on other data, or a training
+    of the same name with another config.
     """
     if not RunFolder(results).data.is_file():
         raise UserError(f"{results}: no data.json; expected the folder of a run, results/<name>")
     if out.resolve().is_relative_to(results.resolve()):
         raise UserError(f"--out {out}: is inside the run {results}; choose a folder outside of it")
-    _require_same_data(results, out)
-    _require_same_configs(results, out)
+    _require_same_data(results, out, shown or out)
+    _require_same_configs(results, out, shown or out)
     files, run = [], RunFolder(results)
     for path in _finished(results):
         target = out / path.relative_to(results)
@@ -46,12 +47,12 @@ def keep(results: Path, out: Path) -> list[Path]:
 
 
 def keep_packed(results: Path, out: Path) -> list[Path]:
-    """`keep` in one file, out/kept.zip, with what that holds already."""
+    """Like `keep`, but into one file, out/kept.zip; other files in it are preserved."""
     with tempfile.TemporaryDirectory() as folder:
         kept = Path(folder, out.name)
         if (out / PACKED).is_file():
             shutil.copytree(unpacked(out), kept)
-        keep(results, kept)
+        keep(results, kept, out / PACKED)
         return [pack(kept, out)]
 
 
@@ -70,25 +71,25 @@ def _finished(results: Path) -> Iterator[Path]:
 
 
 def _kept_settings(path: Path) -> str:
-    """Without the folder: what is kept lies elsewhere."""
+    """settings.json without `results`: the copy is in another folder."""
     settings = {key: value for key, value in read_json(path).items() if key != "results"}
     return json.dumps(settings, indent=2, ensure_ascii=False) + "\n"
 
 
-def _require_same_data(results: Path, out: Path) -> None:
+def _require_same_data(results: Path, out: Path, shown: Path) -> None:
     found = read_json(RunFolder(results).data).get("splits")
     if not RunFolder(out).data.is_file():
         return
     expected = read_json(RunFolder(out).data).get("splits")
     if found != expected:
         raise UserError(
-            f"{RunFolder(out).data}: splits: results on other data than {results}; choose another --out, "
-            "or remove this one"
+            f"{shown}: data.json: splits: results on other data than {results}; choose another --out, or remove "
+            "this one"
         )
 
 
-def _require_same_configs(results: Path, out: Path) -> None:
-    """Rows of two configs under one name would pass for one; what trained again by the same one may replace it."""
+def _require_same_configs(results: Path, out: Path, shown: Path) -> None:
+    """Refuse a second config under one name; a rerun of the same config replaces the old one."""
     for training in RunFolder(out).trainings():
         kept = training.manifest
         new = results / kept.relative_to(out)
@@ -97,8 +98,9 @@ def _require_same_configs(results: Path, out: Path) -> None:
         expected, found = (read_json(path).get("config_sha256") for path in (kept, new))
         if found != expected:
             raise UserError(
-                f"{new}: config_sha256: trained with another config than {kept.parent}; remove that folder and "
-                f"scores/{kept.parts[-3]} next to it to replace them, or choose another --out"
+                f"{new}: config_sha256: trained with another config than {kept.parent.relative_to(out)} of "
+                f"{shown}; remove that folder and scores/{training.id} there to replace them, or choose another "
+                "--out"
             )
 
 

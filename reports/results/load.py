@@ -65,7 +65,7 @@ class Results:
         return sorted({(training, loops) for training, _, loops in self.score_provenance})
 
     def values(self, training: str, loops: int, metric: str) -> list[float]:
-        """A metric of an evaluation, by seed; what is the training's own has no loops."""
+        """A metric of an evaluation, one value per seed; what is of the training itself has no loops."""
         found = self._of_metric.get((training, metric), [])
         return [value for of_loops, _, value in found if of_loops in (None, loops)]
 
@@ -126,6 +126,12 @@ def load_results(folder: Path, catalogue: str | None = None) -> Results:
         catalogue or settings.get("catalogue"),
         settings,
     )
+
+
+@functools.lru_cache(maxsize=64)  # several charts and claims ask for the same one
+def histogram_of(results: Results, training: str) -> tuple[pd.DataFrame, list[int]] | None:
+    """`load_histogram` of loaded results."""
+    return load_histogram(results.folder, training)
 
 
 def load_histogram(folder: Path, training: str) -> tuple[pd.DataFrame, list[int]] | None:

@@ -24,7 +24,7 @@ _MADE = (1980, 1, 1, 0, 0, 0)  # the same content makes the same file
 
 
 def unpacked(folder: Path) -> Path:
-    """The folder itself, or one that holds what its kept.zip does, until this process ends. Raises UserError."""
+    """The folder, or one that holds the contents of its kept.zip until the process ends. Raises UserError."""
     archive = folder / PACKED
     if not archive.is_file():
         return folder
@@ -35,7 +35,8 @@ def unpacked(folder: Path) -> Path:
 def _unpacked(folder: Path, changed: int) -> Path:
     parent = Path(tempfile.mkdtemp(prefix="r3cnn-kept-"))
     atexit.register(shutil.rmtree, parent, ignore_errors=True)
-    target = parent / folder.parent.name / folder.name  # named alike, so that commands are
+    # the same names of folders, so that the commands shown are the same
+    target = parent / folder.parent.name / folder.name
     target.mkdir(parents=True)
     try:
         with zipfile.ZipFile(folder / PACKED) as archive:

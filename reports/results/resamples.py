@@ -20,8 +20,8 @@ Key = tuple[str, int, int]
 class Resamples:
     """The metrics of one evaluation on resampled images.
 
-    frame: one row a resample, one column a metric, 0 to 1. pairing: what must be equal in two of them for their
-    rows to be of the same drawn images. images: how many there are to draw from.
+    frame: one row per resample, one column per metric, 0 to 1. pairing: what must be equal in two of them for
+    their rows to be of the same drawn images. images: how many there are to draw from.
     """
 
     frame: pd.DataFrame

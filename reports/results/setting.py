@@ -127,7 +127,7 @@ def paper_command(results: Results, name: str) -> str:
 
 
 def _guessed(results: Results) -> dict[str, str]:
-    """What a folder that has no settings.json was told: by its name, and its data."""
+    """The settings of a folder without settings.json, guessed from its name and data."""
     scale = _scale_by_name(results.name)
     data = results.data or {}
     own = results.name != scale and data.get("root") and not data.get("generated")
@@ -140,7 +140,7 @@ def _base(results: Results) -> str:
     told = results.settings.get("results")
     if told and Path(told).resolve() == parent:
         return told
-    # what is kept of a run is not run where it is kept
+    # a kept run is run again under results/, not in measured/
     return "results" if parent.name in ("results", KEPT) else str(parent)
 
 

@@ -60,7 +60,7 @@ class Estimate:
     freedom: Numbers = math.inf
 
     def interval(self, level: float = LEVEL) -> tuple[Numbers, Numbers]:
-        """Both ends, as far from the value."""
+        """Both ends, symmetric about the value."""
         reach = self.error * stdtrit(self.freedom, (1 + level) / 2)
         return self.value - reach, self.value + reach
 
@@ -119,14 +119,21 @@ def outlying(spreads: Mapping[str, Spread]) -> set[str]:
     """The trainings whose seeds spread far more than those of the others, at most a third, by Cochran's test.
 
     One training that broke with one seed would otherwise make the intervals of all others useless. Each candidate
-    is compared with the pooled variance of those below it, so that two broken trainings do not hide each other.
+    is compared with the pooled variance of those after it, so that two broken trainings do not hide each other.
     """
-    order = sorted(spreads, key=lambda name: float(spreads[name].variance), reverse=True)
+    order = sorted(spreads, key=lambda name: _suspicion(name, spreads))
     for count in range(len(order) // 3, 0, -1):
         least = spreads[order[count - 1]]
         if len(order) * _chance(least, [spreads[name] for name in order[count:]]) < OUTLYING:
             return set(order[:count])
     return set()
+
+
+def _suspicion(name: str, spreads: Mapping[str, Spread]) -> tuple[float, float]:
+    """Sorts the least likely first: not by the variance, which with fewer seeds is larger by chance."""
+    own = spreads[name]
+    others = [spread for other, spread in spreads.items() if other != name]
+    return _chance(own, others), -float(own.variance)
 
 
 def _chance(own: Spread, others: Sequence[Spread]) -> float:
@@ -154,9 +161,10 @@ def given_reach(value: float, reach: float) -> Estimate:
 
 
 def decide(found: Estimate, least: float | None, most: float | None) -> Decision:
-    """Does the value lie within the limits (ends included)? p: one minus the largest level that still decides.
+    """Does the value lie within the limits (ends included)?
 
-    The interval of that level just touches a limit; within, the nearer one, outside the one that was crossed.
+    p: one minus the level whose interval just touches a limit: the nearer limit if the value is inside, the
+    crossed one if it is outside.
     """
     above = math.inf if least is None else found.value - least
     below = math.inf if most is None else most - found.value

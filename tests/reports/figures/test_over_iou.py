@@ -7,7 +7,8 @@ import pytest
 
 from r3cnn.core.records import AP_AT_IOU, IOU_PERCENT
 from reports.figures.over_iou import ap_over_iou, counterparts, gain_over_iou
-from reports.results.intervals import cell_interval, difference_interval, scored
+from reports.results.differences import difference_interval
+from reports.results.intervals import cell_interval, scored
 from reports.results.load import Results, load_results
 from reports.results.setting import setting_of
 from reports.tables.spec import DEFAULT_TABLES, load_spec
@@ -61,7 +62,7 @@ def test_a_row_is_set_against_its_counterparts(results: Results) -> None:
     }
     frame = gain_over_iou(load_spec(), results, setting_of(results)).frame
     assert set(frame["compared"]) == {
-        "htc less mask_1x", "r3_naive_inc less htc", "r3_naive_inc less itself with L_e = 1",
+        "htc minus mask_1x", "r3_naive_inc minus htc", "r3_naive_inc minus itself with L_e = 1",
     }  # fmt: skip
     one = frame[
         (frame["against"] == "htc") & (frame["kind"] == "box") & (frame["IoU"] == 0.75)
@@ -86,7 +87,7 @@ def test_they_are_drawn_the_same_each_time_and_without_results(
     chart = gain_over_iou(load_spec(), results, setting_of(results))
     assert chart.svg() == gain_over_iou(load_spec(), results, setting_of(results)).svg()
     assert chart.summary.startswith(
-        "Gain over IoU, points of AP over IoU needed: htc less mask_1x, "
+        "Gain over IoU, points of AP over IoU needed: htc minus mask_1x, "
     )
     empty = ResultFolder(tmp_path / "results" / "none")
     empty.data()

@@ -47,6 +47,8 @@ def test_second_minus_first_with_its_interval(smoke: ResultFolder, other: Result
     assert "Only in a|b" not in text
     assert [line for line in text.splitlines() if line.startswith("| mine")] == []
     assert "+0.8 to +3.2" in text
+    assert "other validation images only" in text
+    assert "not corrected" not in text
 
 
 def test_small_differences_are_not_told_apart(smoke: ResultFolder, other: ResultFolder) -> None:
@@ -54,6 +56,25 @@ def test_small_differences_are_not_told_apart(smoke: ResultFolder, other: Result
     fill(other, 0.401, 0.411)
     [row] = compare(load_results(smoke.path), load_results(other.path), ["bbox.AP"])
     assert (row.verdict, row.differs) == ("not told apart", "")
+    assert "images only" not in to_text([row], "a", "b")
+
+
+def test_several_rows_are_not_corrected_for_their_number(
+    smoke: ResultFolder, other: ResultFolder
+) -> None:
+    fill(smoke, 0.40)
+    fill(other, 0.42)
+    rows = compare(load_results(smoke.path), load_results(other.path), ["bbox.AP", "segm.AP"])
+    assert "The intervals are not corrected for the number of rows, 2." in to_text(rows, "a", "b")
+
+
+def test_what_one_folder_does_not_know_is_no_difference(
+    smoke: ResultFolder, other: ResultFolder
+) -> None:
+    fill(smoke, 0.40, source_sha256=None, device="CPU, first")
+    fill(other, 0.42, source_sha256=FORMER, device="CPU, second", data={"val": "other"})
+    [row] = compare(load_results(smoke.path), load_results(other.path), ["bbox.AP"])
+    assert row.differs == "data, device"
 
 
 def test_the_command(smoke: ResultFolder, other: ResultFolder, tmp_path: Path) -> None:

@@ -14,10 +14,11 @@ from reports.figures.curves import histogram_series, learning_series
 from reports.figures.figure2 import draw_figure2, figure2_data
 from reports.page.details import details
 from reports.page.html import build_report, render_page, write_report
+from reports.page.templating import to_html
 from reports.results.load import Results, load_results
 from reports.results.setting import setting_of
 from reports.tables.build import Table, build_tables
-from reports.tables.render import render
+from reports.tables.files import RENDERERS
 from reports.tables.spec import load_spec
 from tests.reports.folders import SOURCES, ResultFolder
 
@@ -53,13 +54,13 @@ def test_the_row_is_marked_in_every_format(table1: Table) -> None:
     assert table1.row_marks(mask_3x)[0] == "§"
     assert "§" not in table1.row_marks(htc)
     assert table1.source_notes == (("§", NOTE),)
-    assert "Mask (3x) <sup>§, " in render(table1, "md")
-    assert r"Mask (3x)\textsuperscript{\S{},a" in render(table1, "tex")
-    assert r"\textsuperscript{\S{}}~Not trained here" in render(table1, "tex")
-    page = render(table1, "html")
+    assert "Mask (3x) <sup>§, " in RENDERERS["md"](table1)
+    assert r"Mask (3x)\textsuperscript{\S{},a" in RENDERERS["tex"](table1)
+    assert r"\textsuperscript{\S{}}~Not trained here" in RENDERERS["tex"](table1)
+    page = str(to_html(table1))
     assert '<sup><a href="#table1-note-§">§</a></sup>' in page
     assert "https://zoo.org/&lt;b&gt;x&lt;/b&gt;.pth" in page
-    lines = list(csv.DictReader(io.StringIO(render(table1, "csv"))))
+    lines = list(csv.DictReader(io.StringIO(RENDERERS["csv"](table1))))
     assert [bool(line["weights"]) for line in lines] == [False, True, False, False, False, False]
 
 
@@ -68,8 +69,8 @@ def test_a_row_that_was_trained_here_has_no_such_column(smoke: ResultFolder) -> 
     smoke.score("htc", 3, 0.4, 0.3)
     results = load_results(smoke.path)
     table = build_tables(load_spec(), results, setting_of(results), SOURCES)[0]
-    assert "weights" not in render(table, "csv").splitlines()[0].split(",")
-    assert "§" not in render(table, "html")
+    assert "weights" not in RENDERERS["csv"](table).splitlines()[0].split(",")
+    assert "§" not in str(to_html(table))
 
 
 def test_its_converter_is_not_what_trained(given: Results, smoke: ResultFolder) -> None:

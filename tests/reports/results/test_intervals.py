@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from r3cnn.core.errors import UserError
+from reports.results.differences import Side, difference_interval, difference_of
 from reports.results.intervals import (
     ELSEWHERE,
     MEASURED,
     UNKNOWN,
     Interval,
     cell_interval,
-    difference_interval,
     scored,
     seed_spread,
     taken_in,
@@ -110,7 +110,7 @@ def test_one_seed_takes_the_spread_of_the_others(smoke: ResultFolder) -> None:
 def test_at_the_papers_scale_the_spread_is_known_from_elsewhere(paper: ResultFolder) -> None:
     results = run(paper)
     spread, known_from = seed_spread(results, "bbox.AP")
-    assert (spread.variance, known_from) == (pytest.approx(0.01), ELSEWHERE)
+    assert (spread.variance, spread.freedom, known_from) == (pytest.approx(0.01), 8, ELSEWHERE)
     assert seed_spread(results, "bbox.APm") == (None, UNKNOWN)
     assert difference(results).estimate.error == pytest.approx((EVEN**2 + 0.02) ** 0.5)
 
@@ -126,6 +126,46 @@ def test_evaluations_of_the_same_weights_are_paired_over_seeds_too(smoke: Result
     assert cell(results, ("r3_naive_inc", 3)).estimate.error > 2
     # one training, however many L_e
     assert seed_spread(results, "bbox.AP")[0].freedom == 2
+
+
+def test_other_seeds_of_the_same_weights_are_left_out(smoke: ResultFolder) -> None:
+    for id_, aps in (("r3_naive_inc", (0.40, 0.30, 0.44)), ("r3_flow_off", (0.41,))):
+        for seed, ap in enumerate(aps):
+            smoke.score(id_, 3, ap, 0.3, seed=seed)
+            smoke.resample(id_, 3, ap, seed=seed)
+            smoke.train(
+                id_, seed, **({"trained_as": "r3_naive_inc"} if id_ == "r3_flow_off" else {})
+            )
+    results = load_results(smoke.path)
+    own, other = ("r3_flow_off", 3), ("r3_naive_inc", 3)
+    found = difference_of(Side(results, *own), Side(results, *other), "bbox.AP")
+    assert (found.left, found.right) == (pytest.approx(41), pytest.approx(40))
+    assert found.interval.value == pytest.approx(found.value) == pytest.approx(1)
+    assert found.interval.seeds == 1
+    assert difference(results, other, own).value == pytest.approx(-1)
+
+
+def test_trainings_of_their_own_keep_all_their_seeds(smoke: ResultFolder) -> None:
+    results = run(smoke, 0.41, 0.42, 0.46, other=(0.40,))
+    found = difference_of(Side(results, *A), Side(results, *B), "bbox.AP")
+    assert (found.left, found.right) == (pytest.approx(43), pytest.approx(40))
+    assert found.interval.value == pytest.approx(3)
+
+
+def test_a_side_without_a_value_has_no_difference(smoke: ResultFolder) -> None:
+    results = run(smoke)
+    assert difference_of(Side(results, *A), Side(results, "dcn", 1), "bbox.AP") is None
+
+
+def test_the_seeds_apart_are_so_for_every_metric(smoke: ResultFolder) -> None:
+    for training, second in (("dcn", 0.005), ("gcnet", 0.401), ("groie", 0.399)):
+        for seed, ap in enumerate((0.4, second)):
+            smoke.score(training, 1, ap, 0.3 + seed / 1000, seed=seed)
+            smoke.resample(training, 1, ap, seed=seed, spread=0.02)
+    results = run(smoke, 0.41, 0.42, 0.43, other=(0.40, 0.41))
+    together = seed_spread(results, "segm.AP")[0]
+    assert seed_spread(results, "segm.AP", "dcn")[0] is not together
+    assert seed_spread(results, "segm.AP", "gcnet")[0] is together
 
 
 def test_given_weights_say_nothing_of_seeds(smoke: ResultFolder) -> None:
