@@ -1,4 +1,4 @@
-"""What a person reads: tables, figures and a page made of result files alone."""
+"""Tables, figures and the report page, made only from result files."""
 
 from importlib import resources
 from pathlib import Path

@@ -100,7 +100,7 @@ def cli(verbose: bool) -> None:
     logging.basicConfig(
         level=logging.INFO if verbose else logging.WARNING, format="%(levelname)s %(message)s"
     )
-    # it tells of each table of each font, also where r3cnn, which hands over to this, logs at INFO
+    # fontTools logs every table of every font at INFO, a level that r3cnn may have set
     logging.getLogger("fontTools").setLevel(logging.WARNING)
 
 
@@ -122,7 +122,7 @@ def tables_command(tables: Path, only: tuple[str, ...], results: Path, out: Path
     from .results.provenance import present_sources
     from .results.setting import setting_of
     from .tables.build import build_tables
-    from .tables.render import write_tables
+    from .tables.files import write_tables
     from .tables.spec import load_spec
 
     spec = load_spec(tables)
@@ -212,8 +212,8 @@ def claims_command(
 def register_command(claims: Path, results: Path) -> list[Path]:
     """Register the claims before their trainings start.
 
-    Writes the hash of each claim to claims.json. A claim is refused if one of its trainings has already started
-    with another version of it.
+    Writes the hash of each claim to claims.json. If a training of a claim has already started, its earlier hash is
+    kept, and the report says that the claim was changed.
     """
     from .claims.registered import register
     from .claims.spec import load_claims

@@ -10,7 +10,7 @@ from statistics import mean
 from page_parts import renewed, write
 from r3cnn_reports.claims.judge import judge
 from r3cnn_reports.claims.spec import load_claims
-from r3cnn_reports.figures.charts import build_charts
+from r3cnn_reports.figures.charts import SCATTER, build_charts, correlation
 from r3cnn_reports.results.load import Results, load_results
 from r3cnn_reports.results.setting import setting_of
 from r3cnn_reports.tables.build import build_table
@@ -137,7 +137,7 @@ def heads(results: Results) -> list[str]:
 
 
 def differences(results: Results) -> list[str]:
-    """The controls that ran, each less the row that it is compared with, as the report's table has them."""
+    """The controls that ran, each minus the row that it is compared with, as in the report's table."""
     spec = load_spec(ROOT / "reports" / "controls.yaml")
     table = build_table(spec.tables["controls"], spec.notes, results, setting_of(results), None)
     lines = [
@@ -161,7 +161,8 @@ def balance(results: Results) -> list[str]:
     """How evenness goes with AP, as below the report's scatter plots."""
     spec = load_spec(ROOT / "reports" / "controls.yaml")
     charts = build_charts(spec, results, setting_of(results))
-    return [f"- {one.title}: {len(one.frame)} trainings.{one.ranks}" for one in charts if one.ranks]
+    said = [(one, correlation(one.frame)) for one in charts if one.kind == SCATTER]
+    return [f"- {one.title}: {len(one.frame)} trainings. {words}" for one, words in said if words]
 
 
 def not_run(results: Results) -> list[str]:

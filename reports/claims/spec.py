@@ -4,13 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jsonschema
-
 from r3cnn.core.errors import UserError
 from r3cnn.core.records import KINDS, METRICS
-from r3cnn.core.schema import choice, read_yaml
+from r3cnn.core.schema import choice
 
 from .. import own_file
+from ..tables.validated import read_valid
 
 DEFAULT_CLAIMS = own_file("claims.yaml")
 SCHEMA = own_file("schemas/claims.schema.yaml")
@@ -63,14 +62,7 @@ class Claims:
 
 def load_claims(path: Path = DEFAULT_CLAIMS) -> Claims:
     """Read and check a claims file. Raises: UserError."""
-    content = read_yaml(path)
-    validator = jsonschema.Draft202012Validator(read_yaml(SCHEMA))
-    errors = sorted(validator.iter_errors(content), key=lambda error: [str(p) for p in error.path])
-    if errors:
-        key = ".".join(str(part) for part in errors[0].absolute_path) or "top level"
-        # "Not one of" says little: the nearest of its reasons does.
-        error = jsonschema.exceptions.best_match([errors[0]])
-        raise UserError(f"{path}: {key}: {' '.join(error.message.split())[:200]}")
+    content = read_valid(path, SCHEMA)
     claims = tuple(_claim(path, name, entry) for name, entry in content["claims"].items())
     return Claims(claims, content["spreads"])
 

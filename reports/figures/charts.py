@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from r3cnn.core.files import write_if_changed
 
-from ..results.load import Results, load_histogram
+from ..results.load import Results, histogram_of
 from ..results.setting import Setting
 from ..tables.spec import Spec
 from .figure2 import IOU_FROM, summed_bars
@@ -25,15 +25,15 @@ from .svg import svg_of
 HEAT_MAP, SCATTER = "heat_map", "scatter"
 APS = {"box_AP": ("bbox.AP", "Box AP"), "mask_AP": ("segm.AP", "Mask AP")}
 MARKERS = "osD^vP"
-FEWEST_RANKED = 4  # points from which a rank correlation is told
+FEWEST_RANKED = 4  # points for which a rank correlation is shown
 
 
 @dataclass(frozen=True)
 class Chart:
     """A heat map or a scatter plot and its data.
 
-    frame: heat_map: training, L_t, L_e, box_AP, mask_AP, a line a cell; scatter: training, L_e,
-        evenness, box_AP, mask_AP, a line a point. APs in percent, over all seeds, missing where not run.
+    frame: heat_map: training, L_t, L_e, box_AP, mask_AP, one line per cell; scatter: training, L_e,
+        evenness, box_AP, mask_AP, one line per point. APs in percent, over all seeds, missing where not run.
     """
 
     name: str
@@ -43,6 +43,7 @@ class Chart:
     frame: pd.DataFrame
     setting: Setting
     view: str = ""  # of a scatter plot: which boxes' IoUs
+    left_out = 0  # all points and cells are drawn
 
     @property
     def size(self) -> tuple[int, int]:
@@ -66,16 +67,7 @@ class Chart:
             else f"{len(ran)} points"
         )
         where = f"{best['training']} with L_e = {best['L_e']}"
-        return f"{self.title}: {words}; the best box AP is {best['box_AP']:.1f}, of {where}.{self.ranks}"
-
-    @property
-    def ranks(self) -> str:
-        """Spearman's rank correlation of evenness and AP, if there are points enough."""
-        if self.kind != SCATTER or len(self.frame) < FEWEST_RANKED:
-            return ""
-        ranks = self.frame[["evenness", *APS]].rank().corr()["evenness"]
-        box, mask = (f"{ranks[name]:.2f}" for name in APS)
-        return f" Rank correlation of evenness with box AP {box}, with mask AP {mask}."
+        return f"{self.title}: {words}; the best box AP is {best['box_AP']:.1f}, of {where}."
 
     @property
     def lines(self) -> list[list[str]]:
@@ -97,10 +89,21 @@ def write_charts(charts: Sequence[Chart | LineChart | Panels], out: Path) -> lis
     return files
 
 
+def correlation(frame: pd.DataFrame) -> str:
+    """Spearman's rank correlation of a scatter plot's evenness and AP in words; '' of fewer than FEWEST_RANKED."""
+    if len(frame) < FEWEST_RANKED:
+        return ""
+    ranks = frame[["evenness", *APS]].rank().corr()["evenness"]
+    box, mask = (f"{ranks[name]:.2f}" for name in APS)
+    return f"Rank correlation of evenness with box AP {box}, with mask AP {mask}."
+
+
 def _chart(name: str, entry: dict[str, Any], results: Results, setting: Setting) -> Chart:
     heat_map = entry["kind"] == HEAT_MAP
     frame = _cells(entry, results) if heat_map else _points(entry["view"], results)
     caption = " ".join(entry["caption"].split())
+    if not heat_map:
+        caption = f"{caption} {correlation(frame)}".rstrip()
     return Chart(
         name, entry["kind"], entry["title"], caption, frame, setting, entry.get("view", "")
     )
@@ -137,7 +140,7 @@ def _loops_trained(results: Results, training: str) -> int | None:
 
 def _evenness(results: Results, training: str, view: str) -> float | None:
     """Of a view before the refinement, all loops together, from IoU 0.5 up."""
-    loaded = load_histogram(results.folder, training)
+    loaded = histogram_of(results, training)
     if loaded is None:
         return None
     counts = summed_bars(loaded[0], view=view, iou_from=IOU_FROM).groupby("iou_low")["count"].sum()

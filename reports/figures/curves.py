@@ -8,7 +8,7 @@ import pandas as pd
 from r3cnn.core.layout import RunFolder
 from r3cnn.core.records import ASSIGNMENTS
 
-from ..results.load import Results, load_histogram
+from ..results.load import Results, histogram_of
 from ..results.logs import NOT_CURVES, json_lines
 
 POINTS = 200
@@ -21,7 +21,7 @@ def histogram_series(results: Results) -> dict[str, Any]:
     """
     series = {}
     for training in RunFolder(results.folder).training_ids():
-        loaded = load_histogram(results.folder, training)
+        loaded = histogram_of(results, training)
         if loaded is None or loaded[0].empty:
             continue
         frame, seeds = loaded

@@ -17,7 +17,7 @@ from r3cnn.core.errors import UserError
 from r3cnn.core.files import write_if_changed
 from r3cnn.core.layout import NAMES
 
-from ..results.load import Results, load_histogram
+from ..results.load import Results, histogram_of
 from ..results.setting import Setting, paper_command
 from .svg import STYLE
 
@@ -137,7 +137,7 @@ def figure2_data(
     """The bars of the three panels. Raises: UserError where a histogram has no such rows."""
     panels = []
     for training, title in PANELS:
-        loaded = load_histogram(results.folder, training)
+        loaded = histogram_of(results, training)
         bars, epochs, seeds = None, 0, ()
         if loaded is not None and loaded[0].empty:
             panels.append(Panel(training, title, None, 0, (), "", WEIGHTS_GIVEN))

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from ..results.load import Results, load_histogram
+from ..results.load import Results, histogram_of
 from .figure2 import IOU_FROM, summed_bars
 
 HIGH_IOU = 0.7
@@ -15,7 +15,7 @@ def bins_of(
     results: Results, training: str, loop: int | None = None, seed: int | None = None
 ) -> pd.Series | None:
     """Candidates before the refinement by iou_low from 0.5, of one loop or seed or all; None without counts."""
-    loaded = load_histogram(results.folder, training)
+    loaded = histogram_of(results, training)
     if loaded is None:
         return None
     frame = loaded[0] if seed is None else loaded[0][loaded[0]["seed"] == seed]
@@ -30,7 +30,7 @@ def bins_of(
 
 def seeds_of(results: Results, *trainings: str) -> list[int]:
     """The seeds that all these trainings have counts of."""
-    loaded = [load_histogram(results.folder, training) for training in trainings]
+    loaded = [histogram_of(results, training) for training in trainings]
     seeds = [set(found[1]) if found else set() for found in loaded]
     return sorted(set.intersection(*seeds))
 

@@ -23,17 +23,17 @@ PANEL_HEIGHT, LOW_PANEL = 2.3, 1.3  # of up to two columns, and of more
 KEY_LETTERS = 110  # that fit next to one another in a key, with 8 for the line of each entry
 MOST_TICKS = 6
 TEXT = 8  # points
-# Okabe and Ito's colours: told apart with any colour vision.
 LIGHTEST = 0.5  # of the shades, 0 is white
+# Okabe and Ito's colours: told apart with any colour vision.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#777777")
 DASHES, MARKERS = ("-", "--", "-.", ":"), ("o", "s", "^", "D")
 
 
 @dataclass(frozen=True)
 class LineChart:
-    """Lines over x, one panel a group.
+    """Lines over x, one panel per group.
 
-    frame: the data, a line a point; low and high, if there are such columns, are 95 % intervals. x and y: the
+    frame: the data, one line per point; low and high, if there are such columns, are 95 % intervals. x and y: the
     columns that are drawn, and their labels. panel, colour and dash: the columns whose values choose those of a
     line; whole numbers have shades of one colour. zero: whether a line at 0 matters; several: whether a panel
     needs two values of x at least; ratios: whether x has a logarithmic scale.
@@ -52,15 +52,24 @@ class LineChart:
     zero: bool = False
     several: bool = False
     ratios: bool = False
-    ranks: str = ""
 
     @functools.cached_property
     def drawn(self) -> pd.DataFrame:
         """The points that are drawn: those of the first panels, with a value."""
+        there = self._drawable
+        return there[there[self.panel].isin(there[self.panel].unique()[:MOST_PANELS])]
+
+    @property
+    def left_out(self) -> int:
+        """How many panels are not drawn, as there are too many."""
+        return max(0, self._drawable[self.panel].nunique() - MOST_PANELS)
+
+    @functools.cached_property
+    def _drawable(self) -> pd.DataFrame:
         there = self.frame.dropna(subset=[self.y[0]])
         if self.several:
             there = there[there.groupby(self.panel)[self.x[0]].transform("nunique") > 1]
-        return there[there[self.panel].isin(there[self.panel].unique()[:MOST_PANELS])]
+        return there
 
     @property
     def summary(self) -> str:

@@ -1,4 +1,4 @@
-"""Small panels that are drawn alike, one an evaluation: the charts that the page opens on demand."""
+"""Small panels that are drawn alike, one per evaluation: the charts that the page opens on demand."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 
 from .svg import svg_of
 
-ACCENT, FAINT = "#0550ae", "#8c959f"  # the page's one colour; what is there to compare with
+ACCENT, FAINT = "#0550ae", "#8c959f"  # the page's one colour; reference lines
 SHADES = LinearSegmentedColormap.from_list("accent", ("#ffffff", ACCENT))
 MOST_PANELS = 48
 LETTERS = 7  # points of text
@@ -34,9 +34,9 @@ class Layout:
 class Panels:
     """A chart of small panels and the numbers that stand behind it.
 
-    frame: all the data, a line a value; panels: title and data of each that is drawn; draw: puts such data into
-    axes; table: what the page says in numbers: of each training and L_e the values of boxes and of masks, under
-    `headings`.
+    frame: all the data, one line per value; panels: title and data of each that is drawn; draw: puts such data
+    into axes; table: what the page says in numbers: of each training and L_e the values of boxes and of masks,
+    under `headings`.
     """
 
     name: str

@@ -71,7 +71,7 @@ class Gallery:
 
 
 def load_gallery(results: Results) -> Gallery:
-    """The pictures that the models of MODELS have in common. Raises: UserError."""
+    """All pictures of the models in MODELS, grouped by image. Raises: UserError."""
     found: dict[str, dict[str, Any]] = {}
     missing = []
     for training, title in MODELS:

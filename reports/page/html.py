@@ -19,7 +19,7 @@ from ..figures.charts import Chart, build_charts, write_charts
 from ..figures.closer import closer_charts
 from ..figures.cost import ap_over_cost, ap_over_parameters
 from ..figures.curves import histogram_series, learning_series
-from ..figures.figure2 import Figure2, figure2_data, write_figure2
+from ..figures.figure2 import PANELS, Figure2, figure2_data, write_figure2
 from ..figures.lines import LineChart
 from ..figures.over_iou import ap_over_iou, gain_over_iou
 from ..figures.panels import Panels
@@ -29,11 +29,12 @@ from ..results.provenance import OTHER_SOURCES, Trained, trained_models
 from ..results.setting import Setting, run_command, setting_of
 from ..results.tidy import tidy, write_tidy
 from ..tables.build import Table, build_tables
-from ..tables.render import environment, write_tables
-from ..tables.spec import OTHER, Spec
+from ..tables.files import write_tables
+from ..tables.spec import OTHER, PAPER, Spec
 from .costs import RuleCost, Speeds, costs_of, measured_speeds
 from .details import again_command, details
 from .gallery import Gallery, load_gallery
+from .templating import environment
 
 LIBRARY = "plotly.min.js"
 
@@ -141,7 +142,7 @@ class Report:
 
 
 def _shows_the_paper(table: Table) -> bool:
-    return any(column.published for column in table.columns)
+    return table.publisher == PAPER and any(column.published for column in table.columns)
 
 
 def build_report(
@@ -208,7 +209,7 @@ def _series(spec: Spec, results: Results, tables: list[Table]) -> dict[str, Any]
         }
     return series | {
         "commands": commands,
-        "figure2": [panel.training for panel in figure2_data(results, setting_of(results)).panels],
+        "figure2": [training for training, _ in PANELS],
         "histograms": histogram_series(results),
         "curves": learning_series(results),
     }

@@ -15,6 +15,8 @@ from ..tables.spec import load_spec
 from .html import build_report, write_report
 
 WIDTH, SCALE = 1600, 2
+# not of all images: those in closed parts of the page are loaded when they are opened
+DECODED = "Promise.all([...document.querySelectorAll('#figure2 img')].map(image => image.decode()))"
 
 
 def write_costs(results: Path, out: Path) -> list[Path]:
@@ -45,6 +47,6 @@ def write_pictures(tables: Path, table: str, results: Path, out: Path) -> list[P
         write_report(report, loaded, Path(folder))
         with Browser(path, WIDTH, 1000, SCALE) as browser:
             browser.open(Path(folder, "index.html"))
-            browser.evaluate("document.querySelectorAll('figure img').forEach(i => i.decode())")
+            browser.evaluate(DECODED)
             found = {name: browser.picture(selector) for name, selector in wanted.items()}
     return [write_if_changed(out / f"{name}.png", content) for name, content in found.items()]

@@ -6,7 +6,10 @@ from decimal import Decimal
 
 import pandas as pd
 
-from ..results.intervals import POINTS, cell_interval, difference_interval, scored, taken_in
+from r3cnn.core.layout import NAMES
+
+from ..results.differences import Side, difference_of
+from ..results.intervals import POINTS, cell_interval, scored, taken_in
 from ..results.load import Results
 from ..results.provenance import OTHER_SOURCES, UNKNOWN, given_weights, row_sources
 from ..results.setting import Setting, measured_on, run_command
@@ -18,8 +21,8 @@ NO_OBJECTS = "no objects"
 GIVEN = "§"
 INTERVALS = "The 95 % intervals next to our APs take in {}."
 DIFFERENCES = (
-    "Differences are taken between a row and the row that it is compared with, paired over the images; their 95 % "
-    "intervals take in {}."
+    "Differences are taken between a row and the row that it is compared with, paired over the images and, for "
+    "two evaluations of the same weights, over the seeds that both have; their 95 % intervals take in {}."
 )
 EXACT = (
     "Parameters and sizes are computed from the paper's own models, at every scale: a difference of 0 "
@@ -305,8 +308,8 @@ def _table_row(
         },
         run_command(
             results,
-            f"scores/{row.training}/seed0/loops{row.loops}.json",
-            f"measurements/{row.training}.json",
+            NAMES.score(row.training, 0, row.loops).as_posix(),
+            NAMES.measurement(row.training).as_posix(),
         ),
         given_weights(results, row.training) if seeds else "",
     )
@@ -363,22 +366,19 @@ def _by_papers_metric(column: Column, frame: pd.DataFrame) -> Number | None:
 
 
 def _compared(column: Column, row: Row, results: Results) -> Cell:
-    """The row's AP less the other row's, with the interval where both were scored on the same images."""
+    """The row's AP minus the other row's, with the interval where both were scored on the same images."""
     if row.against is None:
         return Cell(NO_VALUE)
     own = (row.training, row.loops)
     if not {own, row.against} <= set(results.evaluations()):
         return Cell(NOT_RUN)
-    values = [results.values(*side, column.key) for side in (own, row.against)]
-    if not all(values):
-        return Cell(NO_VALUE, text=NO_OBJECTS)
-    sides = [scored(results, *side, column.key) for side in (own, row.against)]
-    found = difference_interval(*sides)
-    means = [sum(of) / len(of) for of in values]
-    number = summarise([means[0] - means[1]], column.format)
+    found = difference_of(*(Side(results, *side) for side in (own, row.against)), column.key)
     if found is None:
+        return Cell(NO_VALUE, text=NO_OBJECTS)
+    number = summarise([found.value / POINTS], column.format)
+    if found.interval is None:
         return Cell(VALUE, None, number)
-    low, high = (summarise([bound / POINTS], column.format).mean for bound in found.bounds)
+    low, high = (summarise([bound / POINTS], column.format).mean for bound in found.interval.bounds)
     return Cell(VALUE, None, number, interval=(low, high))
 
 
@@ -389,6 +389,5 @@ def _interval(column: Column, row: Row, results: Results) -> tuple[Decimal, Deci
     found = cell_interval(scored(results, row.training, row.loops, column.key))
     if found is None:
         return None
-    within = [min(max(bound / POINTS, 0), 1) for bound in found.bounds]
-    low, high = (summarise([bound], "percent").mean for bound in within)
+    low, high = (summarise([bound / POINTS], "percent").mean for bound in found.bounds)
     return low, high

@@ -1,35 +1,16 @@
-"""A finished table as CSV, Markdown, LaTeX or a piece of HTML. Nothing is computed here."""
+"""A finished table as texts by role, and as CSV and Markdown. Nothing is computed here."""
 
 import csv
 import io
 import re
-from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup, escape
-
-from r3cnn.core.errors import UserError
-from r3cnn.core.files import write_if_changed
-
-from .. import own_file
 from .build import NO_OBJECTS, NOT_RUN, VALUE, Block, Cell, Table, TableRow
 from .numbers import signed
 from .spec import PAPER, Column
 
-FILE_FORMATS = ("csv", "md", "tex")
-_TEMPLATES = own_file("page/templates")
-_SUBSCRIPT = re.compile(r"\b([A-Z]{1,2})_([A-Za-z0-9]{1,2})\b")
-_ESCAPED = re.compile(r"\b([A-Z]{1,2})\\_([A-Za-z0-9]{1,2})\b")
+ESCAPED = re.compile(r"\b([A-Z]{1,2})\\_([A-Za-z0-9]{1,2})\b")
 _NONE = "\N{EN DASH}"
-_TEX = {
-    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#",
-    "%": r"\%", "_": r"\_", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}",
-    "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", '"': r"\textquotedbl{}",
-    "\N{MINUS SIGN}": "$-$", "±": r"$\pm$", "\N{EN DASH}": "--", "†": r"\dag{}", "‡": r"\ddag{}", "§": r"\S{}",
-    "[": "{[}", "]": "{]}",
-}  # fmt: skip
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]#|~!$])")
 
 
@@ -139,7 +120,7 @@ def to_markdown(table: Table) -> str:
         out += [f"### {_md(block.title)}", ""] if block.title else []
         header, align = ["Model"], [":--"]
         for column in block.columns:
-            heading = _ESCAPED.sub(r"\1<sub>\2</sub>", _md(column.heading))
+            heading = ESCAPED.sub(r"\1<sub>\2</sub>", _md(column.heading))
             for role in shown_roles(table, column):
                 shown = table.publisher if role == PAPER else role
                 header.append(f"{heading} {shown}" if column.published else heading)
@@ -159,39 +140,6 @@ def to_markdown(table: Table) -> str:
     return "\n".join(out) + "\n"
 
 
-def to_latex(table: Table) -> str:
-    """A LaTeX table (packages booktabs, textcomp; T1 fonts), one tabular a block."""
-    out = [
-        "% Needs \\usepackage[T1]{fontenc}, \\usepackage{booktabs,graphicx}.",
-        r"\begin{table}",
-        r"\centering\small",
-        rf"\caption{{{_tex(table.caption)}}}",
-        rf"\label{{tab:{table.name}}}",
-    ]
-    for block in table.blocks:
-        out += _tex_tabular(table, block)
-    out += [r"\begin{flushleft}\footnotesize"]
-    out += [f"{_tex(line)}\\par" for line in table.plain_statements]
-    out += [
-        rf"\textsuperscript{{{_tex(mark)}}}~{_tex(text)}\par"
-        for mark, text in (*table.source_notes, *table.notes)
-    ]
-    return "\n".join([*out, r"\end{flushleft}", r"\end{table}"]) + "\n"
-
-
-def to_html(table: Table, shared: Collection[str] = (), above: Sequence[Table] = ()) -> Markup:
-    """The table's section of the page.
-
-    shared: statements that the page makes once for all tables. above: the tables before it on the page; their
-    notes are linked.
-    """
-    said = {text: (one, mark) for one in reversed(above) for mark, text in one.notes}
-    again = [(mark, *said[text]) for mark, text in table.notes if text in said]
-    new = tuple((mark, text) for mark, text in table.notes if text not in said)
-    template = environment().get_template("table.html.j2")
-    return Markup(template.render(table=table, shared=shared, notes=new, again=again))
-
-
 def shown_roles(table: Table, column: Column) -> tuple[str, ...]:
     """The sub-columns that are shown: no difference from a number that ours cannot be compared with.
 
@@ -203,24 +151,6 @@ def shown_roles(table: Table, column: Column) -> tuple[str, ...]:
     return found
 
 
-def render(table: Table, suffix: str) -> str:
-    """The table in the format of a file's suffix: csv, md, tex or html. Raises: UserError."""
-    renderers = {"csv": to_csv, "md": to_markdown, "tex": to_latex, "html": to_html}
-    if suffix not in renderers:
-        raise UserError(f"format {suffix!r}: expected one of {sorted(renderers)}")
-    # A Markup would escape what is added to it.
-    return str(renderers[suffix](table))
-
-
-def write_tables(tables: Iterable[Table], out: Path) -> list[Path]:
-    """Write <table>.{csv,md,tex} into a folder. Raises: UserError."""
-    return [
-        write_if_changed(out / f"{table.name}.{suffix}", render(table, suffix))
-        for table in tables
-        for suffix in FILE_FORMATS
-    ]
-
-
 def row_pieces(table: Table, block: Block, row: TableRow) -> list[Piece]:
     """The texts of a row within a block, as shown_roles chooses them."""
     return [
@@ -229,26 +159,6 @@ def row_pieces(table: Table, block: Block, row: TableRow) -> list[Piece]:
         for piece in pieces(column, row.cells[column.name])
         if piece.role in shown_roles(table, column)
     ]
-
-
-def environment() -> Environment:
-    """The templates: autoescape on, unknown names are errors."""
-    env = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    env.globals |= {"shown_roles": shown_roles, "row_pieces": row_pieces}
-    env.filters |= {
-        "heading": _html_heading,
-        "prose": _html_prose,
-        "table_html": to_html,
-        "seconds": _seconds,
-    }
-    return env
 
 
 def _compared(cell: Cell) -> Piece:
@@ -295,72 +205,3 @@ def _md_ranked(piece: Piece) -> str:
 
 def _md_line(cells: list[str]) -> str:
     return f"| {' | '.join(cells)} |"
-
-
-def _tex(text: str) -> str:
-    return "".join(_TEX.get(character, character) for character in " ".join(text.split()))
-
-
-def _tex_ranked(piece: Piece) -> str:
-    mark = {"best": r"\textbf{%s}", "second": r"\underline{%s}"}.get(piece.rank, "%s")
-    return mark % _tex(piece.text) + (f" {_tex(piece.spread)}" if piece.spread else "")
-
-
-def _tex_heading(text: str) -> str:
-    return _ESCAPED.sub(r"\1\\textsubscript{\2}", _tex(text))
-
-
-def _tex_tabular(table: Table, block: Block) -> list[str]:
-    layout, above, below, rules = "l", ["Model"], [""], []
-    names = {PAPER: _tex(table.publisher), "ours": "ours", "difference": "diff."}
-    position = 2
-    for column in block.columns:
-        subs = shown_roles(table, column)
-        width = len(subs)
-        heading = _tex_heading(column.heading)
-        if column.published and width > 1:
-            above.append(rf"\multicolumn{{{width}}}{{c}}{{{heading}}}")
-            below += [names[role] for role in subs]
-            rules.append(rf"\cmidrule(lr){{{position}-{position + width - 1}}}")
-        else:
-            above.append(heading)
-            below.append("")
-        layout += "l" if column.kind == "constant" else "r" * width
-        position += width
-    title = [rf"\par\smallskip {_tex(block.title)}\par"] if block.title else []
-    body = []
-    for row in table.rows:
-        marks = ",".join(_tex(mark) for mark in table.row_marks(row))
-        label = _tex(row.label) + (rf"\textsuperscript{{{marks}}}" if marks else "")
-        body.append(
-            " & ".join([label] + [_tex_ranked(p) for p in row_pieces(table, block, row)]) + r" \\"
-        )
-    head = [" & ".join(above) + r" \\", *rules, " & ".join(below) + r" \\"]
-    return [
-        *title,
-        r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
-        rf"\begin{{tabular}}{{{layout}}}",
-        r"\toprule",
-        *head,
-        r"\midrule",
-        *body,
-        r"\bottomrule",
-        r"\end{tabular}}",
-    ]
-
-
-def _seconds(value: object) -> str:
-    return f"{value:.0f}" if isinstance(value, int | float) else "unknown"
-
-
-def _html_heading(text: str) -> Markup:
-    return Markup(_SUBSCRIPT.sub(r"\1<sub>\2</sub>", _unbroken(text)))
-
-
-def _html_prose(text: str) -> Markup:
-    """A sentence: L_t and L_e alone are notation there, a device may be named B_1."""
-    return Markup(re.sub(r"\bL_([te])\b", r"L<sub>\1</sub>", _unbroken(text)))
-
-
-def _unbroken(text: str) -> str:
-    return str(escape(text)).replace(" = ", "\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}")

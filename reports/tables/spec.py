@@ -4,16 +4,15 @@ import csv
 import io
 import os
 from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
-import jsonschema
-
 from r3cnn.core.errors import UserError
 from r3cnn.core.files import read_text
-from r3cnn.core.schema import read_yaml
 
 from .. import own_file
+from .validated import read_valid
 
 DEFAULT_TABLES = own_file("tables.yaml")
 SCHEMA = own_file("schemas/tables.schema.yaml")
@@ -96,8 +95,12 @@ def load_spec(path: Path = DEFAULT_TABLES, above: tuple[Path, ...] = ()) -> Spec
 
     above: the files that extend this one. Raises: UserError.
     """
-    content = read_yaml(path)
-    _validate(path, content)
+    content = read_valid(path, SCHEMA)
+    if OTHER in content["tables"]:
+        raise UserError(
+            f"{path}: tables.{OTHER}: this name is taken by the table of rows that no table "
+            "names; give the table another name"
+        )
     base = Spec({}, {})
     if "extends" in content:
         if path in above:
@@ -121,19 +124,6 @@ def _joined(path: Path, key: str, base: dict[str, Any], own: dict[str, Any]) -> 
             f"{path}: {key}.{both[0]}: is also in the file that this one extends; rename it"
         )
     return base | own
-
-
-def _validate(path: Path, content: Any) -> None:
-    validator = jsonschema.Draft202012Validator(read_yaml(SCHEMA))
-    errors = sorted(validator.iter_errors(content), key=lambda error: [str(p) for p in error.path])
-    if errors:
-        key = ".".join(str(part) for part in errors[0].absolute_path) or "top level"
-        raise UserError(f"{path}: {key}: {' '.join(errors[0].message.split())}")
-    if OTHER in content["tables"]:
-        raise UserError(
-            f"{path}: tables.{OTHER}: this name is taken by the table of rows that no table "
-            "names; give the table another name"
-        )
 
 
 def _table(path: Path, name: str, entry: dict[str, Any], notes: dict[str, str]) -> TableSpec:
@@ -196,6 +186,10 @@ def _row(
                     f"{where}: the published numbers have no column {column.published!r}, which "
                     f"the column {column.name!r} shows; they have {list(published)}"
                 )
+            if column.published:
+                _require_number(
+                    f"{where}: published number {column.published}", published[column.published]
+                )
     return Row(
         entry["label"],
         entry["training"],
@@ -241,3 +235,14 @@ def _published(path: Path) -> dict[int, dict[str, str]]:
             )
         rows[int(number)] = {key: value or "" for key, value in line.items() if key is not None}
     return rows
+
+
+def _require_number(where: str, text: str) -> None:
+    try:
+        known = not text or Decimal(text).is_finite()
+    except InvalidOperation:
+        known = False
+    if not known:
+        raise UserError(
+            f"{where}: found {text!r}, expected a number, or nothing if none is published"
+        )

@@ -16,6 +16,14 @@ def smoke(tmp_path: Path) -> ResultFolder:
 
 
 @pytest.fixture
+def mini(tmp_path: Path) -> ResultFolder:
+    """An empty result folder of scale mini, with its data.json."""
+    folder = ResultFolder(tmp_path / "results" / "mini", "mini")
+    folder.data()
+    return folder
+
+
+@pytest.fixture
 def paper(tmp_path: Path) -> ResultFolder:
     """An empty result folder of scale paper on COCO 2017."""
     folder = ResultFolder(tmp_path / "results" / "paper", "paper")

@@ -100,7 +100,7 @@
     byId("drawer-heading").textContent = `${row.label}: ${heading.replace("_", " ")}`;
     content.replaceChildren(listOf([
       ["Ours", [button.textContent, ...texts].join("; ")],
-      ["The paper's", published ? before.textContent : ""], ["Difference", compared ? next.textContent : ""],
+      [`By the ${button.closest("section").dataset.publisher}`, published ? before.textContent : ""], ["Difference", compared ? next.textContent : ""],
       ["Training", row.training], ["Evaluation loops", row.loops], ["Value", key],
     ]));
     const seeds = [...new Set([...Object.keys(training.seeds), ...Object.keys(evaluation.seeds)])];

@@ -10,7 +10,7 @@ import pytest
 from r3cnn.bench.gpu_table import PAPER as GPU_PAPER
 from r3cnn.core.errors import UserError
 from reports.page.costs import Ratio, costs_of, measured_speeds
-from reports.tables.render import environment
+from reports.page.templating import environment
 from reports.tables.spec import load_spec
 
 HEAD = "s\th:m:s\tmax_rss\tmax_vms\tcpu_time\n"

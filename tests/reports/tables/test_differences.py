@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from r3cnn.core.errors import UserError
+from reports.page.templating import to_html
 from reports.results.load import load_results
 from reports.results.setting import setting_of
 from reports.tables.build import DIFFERENCES, NO_VALUE, NOT_RUN, Table, build_table
-from reports.tables.render import render
+from reports.tables.files import RENDERERS
 from reports.tables.spec import load_spec
 from tests.reports.folders import SOURCES, ResultFolder
 
@@ -56,10 +57,10 @@ def test_it_is_paired_over_the_images(smoke: ResultFolder, tables: Path) -> None
     assert other.interval == (Decimal("-2.0"), Decimal("-2.0"))
     assert [row.cells["against"].text for row in table.rows] == ["", "One"]
     assert DIFFERENCES.format(table.taken_in) in table.statements
-    assert "| −2.0 (−2.0 to −2.0) |" in render(table, "md")
-    assert "more_ours,more_low,more_high" in render(table, "csv")
-    assert "(−2.0 to −2.0)" in render(table, "html")
-    assert "($-$2.0 to $-$2.0)" in render(table, "tex")
+    assert "| −2.0 (−2.0 to −2.0) |" in RENDERERS["md"](table)
+    assert "more_ours,more_low,more_high" in RENDERERS["csv"](table)
+    assert "(−2.0 to −2.0)" in str(to_html(table))
+    assert "($-$2.0 to $-$2.0)" in RENDERERS["tex"](table)
 
 
 def test_without_equal_images_there_is_no_interval(smoke: ResultFolder, tables: Path) -> None:
@@ -74,7 +75,7 @@ def test_without_equal_images_there_is_no_interval(smoke: ResultFolder, tables: 
 def test_where_there_are_no_objects_it_says_so(smoke: ResultFolder, tables: Path) -> None:
     tables.write_text(TABLES.replace("bbox.AP}", "bbox.APx}"))
     scored(smoke)
-    assert "| no objects |" in render(built(tables, smoke), "md")
+    assert "| no objects |" in RENDERERS["md"](built(tables, smoke))
 
 
 @pytest.mark.parametrize("missing", ["mask_1x", "r3_naive_inc"])
@@ -84,7 +85,7 @@ def test_both_rows_must_have_run(smoke: ResultFolder, tables: Path, missing) -> 
         path.unlink()
     cell = built(tables, smoke).rows[1].cells["more"]
     assert (cell.status, cell.ours) == (NOT_RUN, None)
-    assert "| not run |" in render(built(tables, smoke), "md")
+    assert "| not run |" in RENDERERS["md"](built(tables, smoke))
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from reports.results.load import load_results
 from reports.results.setting import setting_of
 from reports.tables.build import build_tables
-from reports.tables.render import write_tables
+from reports.tables.files import write_tables
 from reports.tables.spec import load_spec
 from tests.reports.folders import SOURCES, ResultFolder
 

@@ -10,7 +10,7 @@ import pytest
 from reports.results.load import load_results
 from reports.results.setting import setting_of
 from reports.tables.build import NO_VALUE, NOT_RUN, Table, build_tables
-from reports.tables.render import render
+from reports.tables.files import RENDERERS
 from reports.tables.spec import load_spec
 from tests.reports.folders import FORMER, SOURCES, ResultFolder
 
@@ -194,6 +194,6 @@ def test_masks_by_size_are_compared_by_the_papers_own_metric(paper: ResultFolder
     older = rows[1].cells["segm_APs"]
     assert (str(older.ours.mean), older.difference, older.verdict) == ("36.9", None, "")
     assert str(rows[1].cells["bbox_AP50"].difference) == "-18.7"
-    lines = list(csv.DictReader(io.StringIO(render(tables["table4"], "csv"))))
+    lines = list(csv.DictReader(io.StringIO(RENDERERS["csv"](tables["table4"]))))
     assert (lines[0]["segm_APs_ours"], lines[0]["segm_APs_compared"]) == ("16.0", "18.1")
     assert any("box's area" in note for note in tables["table4"].general_notes)

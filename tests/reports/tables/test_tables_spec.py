@@ -25,6 +25,7 @@ tables:
 
 def write(folder: Path, text: str = TABLE, published: str = "row,AP\n1,38.2\n") -> Path:
     (folder / "mine.csv").write_text(published)
+    (folder / "words.csv").write_text("row,AP\n1,high\n")
     path = folder / "mine.yaml"
     path.write_text(text)
     return path
@@ -80,6 +81,11 @@ def test_a_users_file_is_read(tmp_path: Path) -> None:
         ("constants: {L_t: 3}", "constants: {}", r"rows.0.constants: no 'L_t'"),
         ("published: 1", "published: 7", r"rows.0.published: no row 7"),
         ("published: AP", "published: BP", r"no column 'BP'"),
+        (
+            "published: mine.csv",
+            "published: words.csv",
+            r"rows.0: published number AP: found 'high'",
+        ),
         ("  mine:", "  other:", r"tables.other: this name is taken"),
         ("name: L_t", "name: AP", r"two columns are named 'AP'"),
         ("title: Mine", "title: Mine\n    title: Twice", r"line 6: 'title' is here twice"),
