@@ -1,6 +1,5 @@
 """The settings of Snakemake's --config, as typed."""
 
-import itertools
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -51,14 +50,12 @@ def require_one(arguments: Sequence[str]) -> None:
         )
 
 
-def require_own_targets(arguments: Sequence[str], results: str, own: str) -> None:
+def require_own_targets(targets: Iterable[str], results: str, own: str) -> None:
     """Raise UserError for a file that a command asks for and that is in the results of other settings.
 
     results: the folder of all results; own: that of the settings of this run, below it.
     """
-    for before, target in itertools.pairwise(["", *arguments]):
-        if before.startswith("-") and before != "--":  # perhaps an option's value
-            continue
+    for target in targets:
         below = target.startswith(f"{results}/")
         if (
             below
@@ -87,7 +84,4 @@ def _text(key: str, value: Any) -> str | None:
         several = value if isinstance(value, list | tuple) else [value]
         if all(isinstance(one, int) and not isinstance(one, bool) for one in several):
             return ",".join(map(str, several))
-    raise UserError(
-        f"--configfile: {key}: found {value!r}, a {type(value).__name__}, where text is expected; put what you "
-        "mean in quotes"
-    )
+    raise UserError(f"config: {key}: found {value!r}, expected text; put it in quotes")

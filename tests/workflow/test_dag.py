@@ -196,6 +196,21 @@ def unknown_scale_key(tree):
     tree.append("experiments/scales/smoke.yaml", "\nseed: 1\n")
 
 
+def data_check_without_root(tree):
+    path = tree.root / "results" / "smoke" / "data.json"
+    path.parent.mkdir(parents=True)
+    path.write_text("{}")
+
+
+def broken_data_check(tree):
+    data_check_without_root(tree)
+    (tree.root / "results" / "smoke" / "data.json").write_text('{"root": ')
+
+
+def table_named_as_a_rule(tree):
+    tree.edit("reports/tables.yaml", "  table1:\n", "  report:\n")
+
+
 def broken_model(tree):
     tree.edit("experiments/models/r3_advanced.py", "./r3_mask_iou.py", "./r3_mask_you.py")
 
@@ -239,6 +254,18 @@ def broken_model(tree):
             "scale=smoke",
             "results/smoke/data.json: root: these are results of elsewhere/coco, not of",
         ),
+        (
+            data_check_without_root,
+            "scale=smoke",
+            "results/smoke/data.json: root: found None, expected the data's folder; delete this file",
+        ),
+        (broken_data_check, "scale=smoke", "results/smoke/data.json: "),
+        (
+            table_named_as_a_rule,
+            "scale=smoke",
+            "reports/tables.yaml: tables.report: a rule or another file of the report has this name",
+        ),
+        (None, "seeds=0,00", "--config seeds: found '0,00'; expected different whole numbers"),
     ],
     ids=lambda value: value if isinstance(value, str) and "=" in value else "",
 )
@@ -251,6 +278,21 @@ def test_a_mistake_stops_the_plan_with_one_line(fresh, prepare, config, expected
     assert len(lines) == 1, lines
     assert lines[0].startswith("error: ")
     assert expected in lines[0]
+
+
+def test_a_folder_has_one_name_however_it_is_typed(fresh):
+    coco_folder(fresh.root / "coco")
+    typed = [fresh.plan("--config", "scale=paper", "backbone=random", f"data={data}", f"results={results}")
+             for data, results in (("coco", "out"), ("./coco/", "out/"))]  # fmt: skip
+    first, second = (sorted(re.findall(r"python -m .*", plan.output)) for plan in typed)
+    assert first == second
+    assert any("out/paper-coco/" in command for command in first)
+
+
+@pytest.mark.parametrize("rule", ["train", "predict"])
+def test_what_keeps_a_state_is_snakemakes_own_child(rule):
+    """Behind a shell it would outlive Snakemake, and the next one would share its state."""
+    assert f'"exec {{resources.launch}} python -m r3cnn {rule} ' in blocks()[rule]
 
 
 def test_every_job_logs_and_names_its_environment():

@@ -56,7 +56,10 @@ def test_a_killed_job_gives_its_gpu_back(tmp_path):
     assert second.poll() is None
     in_use.unlink()
     first.send_signal(signal.SIGKILL)
-    assert second.communicate(timeout=20)[0] == "1\n"
+    out, error = second.communicate(timeout=20)
+    assert out == "1\n"
+    assert error.startswith("waiting for a GPU: ")  # r3cnn status reads it
+    assert error.count("\n") == 1
     first.communicate()
 
 

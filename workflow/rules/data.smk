@@ -1,6 +1,7 @@
 # Images for training and evaluation.
 #   out: <results>/data (generated images, if the scale's data are generated)
 #        <results>/data.json (what the data are, after their check)
+from r3cnn.core.schema import shown
 
 if GENERATED:
 

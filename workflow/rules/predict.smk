@@ -25,5 +25,6 @@ rule predict:
     message:
         "Predict with {wildcards.id}, seed {wildcards.seed}, L_e = {params.loops}"
     shell:
-        "{resources.launch} python -m r3cnn predict --config {input.config:q} --checkpoint {input.checkpoint:q}"
+        # exec: the prediction is Snakemake's own child and ends with it, as the training does
+        "exec {resources.launch} python -m r3cnn predict --config {input.config:q} --checkpoint {input.checkpoint:q}"
         " --loops {params.loops} --out {output.predictions:q} --state {params.state:q} > {log:q} 2>&1"

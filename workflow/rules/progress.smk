@@ -1,9 +1,22 @@
 # After each job a line with the share of the work that is done, weighted by cost, and the time left.
+import contextlib
 import logging
+import re
+from pathlib import Path
 
 from r3cnn.catalogue.costs import job_cost, relative_costs, training_images, validation_images
+from r3cnn.core.errors import UserError
 from r3cnn.core.work import Work
+from snakemake.logging import logger
 from snakemake_interface_logger_plugins.common import LogEvent
+
+
+def tells(record):
+    """Whether a line of Snakemake's log says something; two for each job that starts do not."""
+    return not re.match(r"Select jobs to execute|Execute \d+ jobs", record.getMessage())
+
+
+logger.addFilter(tells)
 
 
 class Listener(logging.Handler):

@@ -1,8 +1,21 @@
 # Runs on Slurm, in addition to the profile: wait for the jobs of an earlier run, let Slurm check the flags before any job
 # is submitted, check a GPU node before the first training, and stop if Slurm does not answer for too long.
 import functools
+import re
 import shlex
+import shutil
+import subprocess
+import sys
 import time
+from pathlib import Path
+
+from r3cnn.core.errors import UserError
+from r3cnn.core.files import write_atomically
+from r3cnn.core.layout import RunFolder
+from r3cnn.core.schema import shown
+from snakemake.logging import logger
+
+PATIENCE = 300  # seconds that Slurm may take to answer one command
 
 # What sbatch puts before its words.
 PREFIXES = re.compile(r"^((sbatch|error|allocation failure): *)+")
@@ -25,30 +38,14 @@ def wait_for_live_jobs(submits):
     logger.warning("Slurm does not answer: going on as if no job of this folder were left there")
 
 
-def waiting_first(execute):
-    """A dry run checks the rows, and a run waits.
-
-    Only these execute: --lint, --list, --summary, --dag, --report and --unlock have nothing to wait for.
-    """
-
-    @functools.wraps(execute)
-    def after_live_jobs(*, executor_plugin, **settings):
-        how = executor_plugin.common_settings
-        if how.dryrun_exec:
-            check_rows()
-        elif not how.touch_exec:
-            wait_for_live_jobs(submits=how.non_local_exec)
-        return execute(executor_plugin=executor_plugin, **settings)
-
-    return after_live_jobs
-
-
-workflow.execute = waiting_first(workflow.execute)
-
-
 def prepare_slurm():
     """Before the first job is submitted."""
     if workflow.executor_plugin.name == "slurm" and workflow.is_main_process:
+        if shutil.which("sbatch") is None:
+            sys.exit(
+                "error: no sbatch on this machine; start where jobs are submitted, or use "
+                "--profile workflow/profiles/local or workflow/profiles/gpu"
+            )
         require_accepted_flags(workflow.scheduler._executor)
         examine_gpu_node(workflow.scheduler._executor)
         end_with_lost_jobs(workflow.scheduler._executor)
@@ -105,13 +102,19 @@ def submission(executor, job, name="test", log="test.log"):
 
 def refusal(submit):
     """Slurm's words where it refuses a job; None where it takes it, and then the job is cancelled."""
-    done = subprocess.run(
-        [*shlex.split(submit), "--wrap", "true"], capture_output=True, text=True, timeout=300
-    )
-    if done.returncode == 0:
-        if number := done.stdout.strip().partition(";")[0]:
-            subprocess.run(["scancel", number], capture_output=True, timeout=300)
-        return None
+    try:
+        done = subprocess.run(
+            [*shlex.split(submit), "--wrap", "true"],
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+        )
+        if done.returncode == 0:
+            if number := done.stdout.strip().partition(";")[0]:
+                subprocess.run(["scancel", number], capture_output=True, timeout=PATIENCE)
+            return None
+    except subprocess.TimeoutExpired as error:
+        return f"{error.cmd[0]} has not answered for {PATIENCE} s"
     lines = [PREFIXES.sub("", line).strip() for line in done.stderr.splitlines()]
     return "; ".join(filter(None, lines)) or f"exit code {done.returncode}"
 
@@ -151,7 +154,10 @@ def examine_gpu_node(executor):
     )
     said = words_of(log)
     if done.returncode == 0:
-        write_atomically(told, said)
+        try:
+            write_atomically(told, said)
+        except UserError as error:
+            sys.exit(f"error: {error}")
     elif said:
         broken = [line for line in said.splitlines() if line.startswith("BROKEN")]
         logger.error(

@@ -3,6 +3,10 @@
 #   in:  <results>/data.json, the model's config files
 #   out: <results>/trainings/{id}/seed{seed}/{config.py,checkpoint.pth,manifest.json,
 #                                             iou_histogram.csv,train.jsonl,validation.jsonl}
+import shlex
+from pathlib import Path
+
+from r3cnn.core.schema import shown
 
 
 rule resolve:

@@ -23,6 +23,7 @@ if [ -z "${gpus// /}" ]; then
     exit 1
 fi
 
+said=''
 while true; do
     for gpu in $gpus; do
         file=$locks/${gpu//\//_} # old names of MIG devices hold slashes
@@ -37,5 +38,8 @@ while true; do
         fi
         exec {lock}>&-
     done
+    # `r3cnn status` knows this line
+    [ "$said" ] || echo "waiting for a GPU: others of your commands hold all of: ${gpus//$'\n'/ } ($locks)" >&2
+    said=yes
     sleep 1
 done
