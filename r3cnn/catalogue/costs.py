@@ -16,6 +16,8 @@ from .trainings import Training
 COSTS = EXPERIMENTS / "costs.yaml"
 COSTS_SCHEMA = PACKAGE / "catalogue" / "schemas" / "costs.schema.yaml"
 REFERENCE = "mask_1x"
+PAPER_GPUS = 8  # of one training
+CHECKPOINTS = 4  # of each training: two that live, one being written, one published
 COCO_IMAGES = {"train": 117_266, "val": 5000}  # of train2017 those with an object
 # Rough, by Mask R-CNN's jobs on two cores; they only weigh the share of a run that is done.
 PREDICTED = 0.5  # an image that is predicted, of one that is trained on (scale mini)

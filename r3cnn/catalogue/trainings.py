@@ -1,4 +1,4 @@
-"""The catalogue of experiments and the scales: read, checked, merged. Without torch and mmdet."""
+"""Trainings and their evaluations: a catalogue's file read, checked and merged with the paper's."""
 
 import dataclasses
 from pathlib import Path

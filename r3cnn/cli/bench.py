@@ -1,13 +1,11 @@
 """The command that compares the speed of implementations."""
 
-import uuid
 from pathlib import Path
 
 import click
 
 from ..core.errors import UserError
-from ..core.files import NO_ACCESS, NO_SPACE, writing
-from .common import FILE
+from .common import FILE, require_writable
 
 SIDES = (64, 4096)  # pixels that generated images can have
 EXPECTED_SIZE = (
@@ -94,18 +92,6 @@ def _tables(rows: tuple[str, ...], out: Path) -> str:
     if "models" in content:
         found.append(gpu_table.render(content))
     return "\n\n".join(found)
-
-
-def require_writable(out: Path) -> None:
-    """Raise UserError where the file cannot be written, before hours are spent on what goes into it."""
-    if out.is_dir():
-        raise UserError(f"--out {out}: a folder, expected a JSON file; name one in it")
-    if not out.parent.is_dir():
-        raise UserError(f"--out {out}: no folder {out.parent}; make it, or name another file")
-    with writing(out, NO_ACCESS | NO_SPACE):
-        trial = out.with_name(f".{uuid.uuid4().hex}.{out.name}")
-        trial.touch()
-        trial.unlink()
 
 
 def _on_gpu(out: Path, given: dict) -> str:

@@ -3,14 +3,17 @@
 import contextlib
 import importlib
 import io
+import itertools
 import json
 import logging
 import re
+import uuid
 from pathlib import Path
 
 import click
 
 from ..core.errors import UserError
+from ..core.files import NO_ACCESS, NO_SPACE, writing
 
 log = logging.getLogger(__name__)
 FILE = click.Path(path_type=Path)
@@ -23,8 +26,13 @@ LAUNCHER = click.option(
 
 def import_mmdet() -> None:
     """Import mmdet's data sets, which print that an optional package (OneDL) is missing, without that line."""
-    with contextlib.redirect_stdout(io.StringIO()):
-        importlib.import_module("mmdet.datasets.transforms")
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            importlib.import_module("mmdet.datasets.transforms")
+    except ImportError as error:
+        raise UserError(
+            f"mmdet: cannot be imported ({error}); see what is missing with `python -m r3cnn doctor`"
+        ) from error
 
 
 class InOrder(click.Group):
@@ -38,10 +46,13 @@ class Loops(click.Command):
     """A command whose --loops takes several values: --loops 1 2 3."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        spread, several = [], False
-        for arg in args:
+        spread: list[str] = []
+        several = False
+        for arg, following in itertools.zip_longest(args, args[1:]):
             if arg == "--loops":
                 several = True
+                if following is None or OPTION.match(following):
+                    raise click.BadOptionUsage(arg, f"Option {arg!r} requires an argument.", ctx)
             elif several and not OPTION.match(arg):
                 spread += ["--loops", arg]
             else:
@@ -90,3 +101,15 @@ def renamed(old: str, old_value: str | None, new: str, value: str | None) -> str
         raise UserError(f"{old}: is the old name of {new}, and both are given; remove {old}")
     log.warning("%s is now called %s; the old name will be removed in version 0.3", old, new)
     return old_value
+
+
+def require_writable(out: Path) -> None:
+    """Raise UserError where the file cannot be written, before hours are spent on what goes into it."""
+    if out.is_dir():
+        raise UserError(f"--out {out}: a folder, expected a file; name one in it")
+    if not out.parent.is_dir():
+        raise UserError(f"--out {out}: no folder {out.parent}; make it, or name another file")
+    with writing(out, NO_ACCESS | NO_SPACE):
+        trial = out.with_name(f".{uuid.uuid4().hex}.{out.name}")
+        trial.touch()
+        trial.unlink()

@@ -87,12 +87,14 @@ def shapes(scale: str, out: Path) -> None:
       python -m r3cnn data shapes --scale smoke --out shapes
     """
     from ..catalogue import load_scale
+    from ..core.schema import shown
     from ..data.synthetic.shapes import generate
 
     settings = load_scale(scale)
     if "shapes" not in settings.data:
         raise UserError(
-            f"{settings.path}: data: this scale reads {settings.data}; nothing to generate"
+            f"{shown(settings.path)}: data: reads a folder, expected `shapes`; name a scale with generated data, "
+            "such as smoke"
         )
     generate(out, **settings.data["shapes"])
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from ..core.progress import RESUME
 from .common import FILE, LAUNCHER, Loops, entry_of, import_mmdet
 
 log = logging.getLogger(__name__)
@@ -39,17 +40,19 @@ def predict(
 
     Several processes share the images.
 
-    With --state, exit code 85 means that a signal (SIGTERM, SIGUSR1) stopped the command: run it again to resume.
+    With --state, exit code 85 means that a signal (SIGTERM, SIGUSR1) or the end of the parent process stopped the
+    command: run it again to resume.
 
     \b
     Example:
       python -m r3cnn predict --config c.py --checkpoint checkpoint.pth --loops 1 2 3 --out p.parquet
     """
-    from ..training.stopping import TO_BE_CONTINUED, StopRequest
+    from ..training.stopping import TO_BE_CONTINUED, StopRequest, end_with_parent
 
     stop = StopRequest()
     if state is not None:
         stop.listen()  # before the imports below, which take seconds: a signal must not be lost
+        end_with_parent()  # two predictions with one state would take each other's parts
     import_mmdet()
     from ..config.load import load_config
     from ..evaluation.predict import predict as run
@@ -57,7 +60,7 @@ def predict(
 
     distributed.start(launcher)
     if not run(load_config(config), checkpoint, loops, out, state, lambda: bool(stop)):
-        log.warning("stopped by a signal; run the same command to resume")
+        log.warning("stopped by a signal; %s", RESUME)
         sys.exit(TO_BE_CONTINUED)
 
 

@@ -20,6 +20,8 @@ from .runs import doctor, estimate, sources, status, verify_kept
 from .training import convert, resolve, reuse, train, weights
 from .use import export, results, show
 
+INTERRUPTED = 130  # as shells say of SIGINT
+
 
 class Group(InOrder):
     """Commands that run in UTF-8; a mistake is one line `error: ...`, exit code 1 (2: unreadable arguments)."""
@@ -45,7 +47,8 @@ class Group(InOrder):
             )
             sys.exit(error.exit_code)
         except click.Abort:
-            sys.exit(1)
+            click.echo("error: interrupted", err=True)
+            sys.exit(INTERRUPTED)
         sys.exit(code if isinstance(code, int) else 0)
 
     def invoke(self, ctx: click.Context):

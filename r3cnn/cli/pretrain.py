@@ -34,7 +34,7 @@ License: that of the project.
 
 @click.command()
 @click.option("--scale", required=True, help="Scale with a small network and generated images.")
-@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @click.option(
     "--out",
     required=True,

@@ -5,9 +5,11 @@ import sys
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
+from ..catalogue.costs import PAPER_GPUS
 from ..core.errors import UserError
-from .common import FILE
+from .common import FILE, require_writable
 
 
 @click.command()
@@ -41,12 +43,12 @@ def status(scale: str, catalogue: Path | None, results: Path | None) -> None:
 @click.option("--catalogue", type=FILE, help="Your own catalogue, in addition to the paper's.")
 @click.option("--results", type=FILE, help="Results folder. Default: results/<scale>.")
 @click.option(
-    "--gpus", type=click.IntRange(min=1), default=8, show_default=True, help="Total GPUs."
+    "--gpus", type=click.IntRange(min=1), default=PAPER_GPUS, show_default=True, help="Total GPUs."
 )
 @click.option(
     "--gpus-of-training",
     type=click.IntRange(min=1),
-    help="GPUs per training. Default: all, at most 8.",
+    help=f"GPUs per training. Default: all, at most {PAPER_GPUS}.",
 )
 @click.option("--price", type=click.FloatRange(min=0), help="Price of a GPU-hour, in any currency.")
 @click.option(
@@ -97,27 +99,25 @@ def estimate(
     for name, value in (("--price", price), ("--watts", watts)):
         if value is not None and not math.isfinite(value):
             raise UserError(f"{name} {value}: expected a number")
+    _require_together(probe, measurements)
     settings, trainings = load_scale(scale), load_catalogue(catalogue)
-    each = gpus_of_training or min(gpus, 8)
+    each = gpus_of_training or min(gpus, PAPER_GPUS)
     if each > gpus:
         raise UserError(
             f"--gpus-of-training {each}: more than --gpus {gpus}; expected at most {gpus}"
         )
-    file = measurements or module.COSTS
-    if settings.network is not None and not probe and measurements is None:
-        raise UserError(
-            f"--scale {scale}: {module.COSTS.name} has costs of the paper's network only; add --probe to measure "
-            "this scale on this machine, or --measurements FILE"
-        )
-    if probe:
-        from ..measuring.probe import probe as run
-
-        file = out or Path(f"costs.{settings.name}.yaml")
-        run(trainings.trainings.values(), settings, file, passes, data)
     trained = [training for training in trainings.trainings.values() if training.trains]
     if not trained:
         click.echo("Nothing to train: the catalogue's weights are given.")
         return
+    if probe:
+        file = out or Path(f"costs.{settings.name}.yaml")
+        require_writable(file)
+        from ..measuring.probe import probe as run
+
+        run(trainings.trainings.values(), settings, file, passes, data)
+    else:
+        file = _recorded(measurements, settings.network is not None, scale)
     piloted = _piloted(pilot, settings.name, by_default=not (measurements or probe))
     costs, sources = _costs(piloted, file, trained)
     device = next(iter(costs.values())).device
@@ -126,6 +126,30 @@ def estimate(
     folder = results or Path("results", settings.name)
     found = module.rows(trainings, settings, folder, costs, sizes, plan)
     click.echo(module.render(found, settings, plan, device, sources))
+
+
+def _require_together(probe: bool, measurements: Path | None) -> None:
+    """Raise UserError for options that would have no effect."""
+    if probe and measurements is not None:
+        raise UserError(
+            f"--measurements {measurements}: cannot be combined with --probe, which measures; remove one"
+        )
+    context = click.get_current_context()
+    for name in ("passes", "data", "out"):
+        if not probe and context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise UserError(f"--{name}: only for --probe; add --probe, or remove it")
+
+
+def _recorded(measurements: Path | None, small: bool, scale: str) -> Path:
+    """The file of recorded costs. Raises UserError for a small network without a file of its own."""
+    from ..runs.estimate import COSTS
+
+    if small and measurements is None:
+        raise UserError(
+            f"--scale {scale}: {COSTS.name} has costs of the paper's network only; add --probe to measure this "
+            "scale on this machine, or --measurements FILE"
+        )
+    return measurements or COSTS
 
 
 def _piloted(given: Path | None, scale: str, by_default: bool) -> list:
@@ -194,10 +218,11 @@ def doctor(scale: str | None, folder: Path | None, gpu: bool, repairing: bool) -
 
     if repairing:
         click.echo(f"wrote  {repair()}")
-    findings = list(examine(scale, folder, gpu))
-    for finding in findings:
+    states = set()
+    for finding in examine(scale, folder, gpu):
         click.echo(finding)
-    if any(finding.state == BROKEN for finding in findings):
+        states.add(finding.state)
+    if BROKEN in states:
         sys.exit(1)
 
 

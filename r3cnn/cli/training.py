@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..core.errors import UserError
+from ..core.progress import RESUME
 from ..training.stopping import CHECKPOINT_MINUTES
 from .common import FILE, LAUNCHER, entry_of, import_mmdet, read_checked_data, renamed
 
@@ -23,7 +24,7 @@ log = logging.getLogger(__name__)
 @click.command()
 @click.option("--training", help="Id in the catalogue. Default: check all rows of --catalogue.")
 @click.option("--scale", required=True, help="Name or file of a scale.")
-@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @click.option("--catalogue", type=FILE, help="Your own catalogue, in addition to the paper's.")
 @click.option(
     "--data", "data_file", type=FILE, help="data.json written by `data check`. Default: COCO."
@@ -138,7 +139,7 @@ def train(config: Path, out: Path, state: Path, launcher: str, minutes: float) -
     try:
         run(config, load_config(config), out, state, launcher, minutes, stop)
     except Interrupted as stopped:
-        log.warning("%s; run the same command to resume", stopped)
+        log.warning("%s; %s", stopped, RESUME)
         sys.exit(TO_BE_CONTINUED)
 
 

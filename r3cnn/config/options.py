@@ -31,9 +31,11 @@ def set_options(cfg: Config, training: Training) -> None:
         *parents, name = key.split(".")
         node: Any = cfg
         for part in parents:
+            _require_mapping(where, node, part)
             if not _has(node, part):
                 raise _unknown(training, key, part, _keys(node))
             node = node[part]
+        _require_mapping(where, node, name)
         if not _has(node, name):
             names = taken(node)
             if name not in names:
@@ -62,6 +64,14 @@ def require_kept(cfg: Config, training: Training) -> None:
 def where_of(training: Training, key: str) -> str:
     """The place of an option, for a message."""
     return f"{shown(training.catalogue)}: {training.id}: options: {key}"
+
+
+def _require_mapping(where: str, node: Any, part: str) -> None:
+    if not isinstance(node, dict | Config):
+        raise UserError(
+            f"{where}: {part!r} stands inside a {_kind(node)}, expected a mapping there; set the whole "
+            "of it"
+        )
 
 
 def _has(node: Any, name: str) -> bool:

@@ -17,6 +17,7 @@ from ..core.errors import UserError
 from ..core.schema import shown
 from ..data import annotation_file, image_folder
 from . import own_code, pipeline
+from .imports import require_imports
 from .kinds import require_data, require_shrinkable, require_two_stage
 from .network import set_classes, shrink
 from .options import require_kept, set_options, where_of
@@ -42,6 +43,7 @@ def resolve(
     cfg = read(training.model_file, files)
     require_read(cfg, files, {})
     if of_a_user(training):  # what is shipped is tested, and needs no slow import of the models
+        require_imports(cfg, where)
         require_two_stage(cfg, where, own_code=training.code is not None)
     require_data(cfg, where)
     require_no_hooks(cfg, training.model_file)

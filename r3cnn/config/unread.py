@@ -143,18 +143,17 @@ def _is_the_scales(key: str) -> bool:
     )
 
 
-def _stated(tree: ast.Module) -> dict[str, int]:
-    """Dotted keys that a config assigns, those inside of dict(...) and {...} too, with their lines."""
-    found: dict[str, int] = {}
+def _stated(tree: ast.Module) -> list[str]:
+    """Dotted keys that a config assigns, those inside of dict(...) and {...} too."""
+    found = []
     for node in tree.body:
         targets = node.targets if isinstance(node, ast.Assign) else []
         for name in (target.id for target in targets if isinstance(target, ast.Name)):
-            found[name] = node.lineno
-            found |= {f"{name}.{key}": line for key, line in _inside(node.value)}
+            found += [name, *(f"{name}.{key}" for key in _inside(node.value))]
     return found
 
 
-def _inside(value: ast.expr) -> Iterator[tuple[str, int]]:
+def _inside(value: ast.expr) -> Iterator[str]:
     pairs: list[tuple[str, ast.expr]] = []
     if isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id == "dict":
         pairs = [(one.arg, one.value) for one in value.keywords if one.arg]
@@ -165,8 +164,8 @@ def _inside(value: ast.expr) -> Iterator[tuple[str, int]]:
             if isinstance(key, ast.Constant)
         ]
     for key, item in pairs:
-        yield key, item.lineno
-        yield from ((f"{key}.{inner}", line) for inner, line in _inside(item))
+        yield key
+        yield from (f"{key}.{inner}" for inner in _inside(item))
 
 
 def _at(node: Any, key: str) -> Any:

@@ -4,7 +4,6 @@ The only module that knows how many folders lie above it, and the only one that 
 """
 
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -27,9 +26,7 @@ def project_file(name: str) -> Path | None:
 
 
 # What is run: the checkout's folder, else the copy in the wheel.
-EXPERIMENTS = (
-    CHECKOUT / "experiments" if CHECKOUT else Path(str(resources.files("r3cnn") / "experiments"))
-)
+EXPERIMENTS = (CHECKOUT or PACKAGE) / "experiments"
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,9 @@ import time
 
 log = logging.getLogger(__name__)
 SECONDS_BETWEEN_MESSAGES = 10
+RESUME = (
+    "run the same command to resume"  # how the last line of a command ends that a signal stopped
+)
 
 
 class Pace:

@@ -73,7 +73,7 @@ def _generated(folder: Path, scale: Scale) -> Path:
 
 
 def _measured(cfg, state: Path, passes: int) -> tuple[float, float | None]:
-    """Seconds of a pass, the median without the first if there are several, and the peak in GB."""
+    """Seconds of a pass, the median without the first if there are several, and the peak in GiB."""
     if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
     trainer = Trainer(cfg, state)

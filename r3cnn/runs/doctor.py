@@ -30,10 +30,8 @@ SAME_FOLDER = "opencv-python"  # its files lie where those of opencv-python-head
 OPTIONAL = {"torchvision"}  # a GPU wants it; r3cnn/ops does without
 SHARED_MEMORY = Path("/dev/shm")
 GIB = 2**30
-CHECKPOINTS = 4  # of each training: two that live, one being written, one published
 BYTES_A_DETECTION = 400  # a line of a predictions file, its mask included
 BYTES_A_PIXEL = 3.5  # a generated image, and some for its annotations
-IMAGES_OF_COCO = (118_287, 5_000)
 
 
 def examine(
@@ -107,8 +105,10 @@ def imports(modules: tuple[str, ...] = MODULES) -> Iterator[Finding]:
         try:
             importlib.import_module(module)
             sound.append(module)
-        except (ImportError, OSError) as error:
-            reason = str(error).splitlines()[0]
+        except (
+            Exception
+        ) as error:  # a broken installation raises anything: another numpy a ValueError
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
             yield Finding(BROKEN, f"import {module}", reason, ADVICE.get(module, INSTALL))
     yield Finding(OK, "imports", ", ".join(sound))
 
@@ -156,6 +156,7 @@ def disk(scale: "Scale", folder: Path = Path()) -> Finding:
 
 def needed_bytes(scale: "Scale") -> int:
     """Bytes that all trainings and evaluations of the paper leave behind."""
+    from ..catalogue.costs import CHECKPOINTS, COCO_IMAGES
     from ..catalogue.trainings import load_catalogue
     from ..config.resolve import resolve
     from ..weights.size import checkpoint_size
@@ -169,13 +170,15 @@ def needed_bytes(scale: "Scale") -> int:
             sizes[kind] = checkpoint_size(resolve(training, scale, seed=0))["tensor_bytes"]
         total += CHECKPOINTS * sizes[kind]
     shapes = scale.data.get("shapes")
-    images = (shapes["train"], shapes["val"]) if shapes else IMAGES_OF_COCO
+    validated = shapes["val"] if shapes else COCO_IMAGES["val"]
     detections = scale.network["detections"] if scale.network else 100
     evaluations = sum(len(loops) for loops in catalogue.evaluations.values())
-    total += evaluations * images[1] * detections * BYTES_A_DETECTION
+    total += evaluations * validated * detections * BYTES_A_DETECTION
     total *= len(scale.seeds)
     if shapes:
-        total += int(sum(images) * shapes["width"] * shapes["height"] * BYTES_A_PIXEL)
+        total += int(
+            (shapes["train"] + shapes["val"]) * shapes["width"] * shapes["height"] * BYTES_A_PIXEL
+        )
     return total
 
 

@@ -6,7 +6,15 @@ from pathlib import Path
 
 from tabulate import tabulate
 
-from ..catalogue.costs import COSTS, COSTS_SCHEMA, REFERENCE, measured_as, training_images
+from ..catalogue.costs import (
+    CHECKPOINTS,
+    COSTS,
+    COSTS_SCHEMA,
+    PAPER_GPUS,
+    REFERENCE,
+    measured_as,
+    training_images,
+)
 from ..catalogue.scales import Scale
 from ..catalogue.trainings import Catalogue, Training
 from ..core.errors import UserError
@@ -16,9 +24,8 @@ from ..core.schema import read_checked, shown
 from ..core.steps import images_a_step, steps_of_epoch
 from ..core.work import lanes_end
 
-CHECKPOINTS = 3  # the result, and the newest two of the state
 HEADINGS = (
-    "training", "seed", "steps", "GPU-hours", "wall hours", "GB/GPU", "disk GB", "from",
+    "training", "seed", "steps", "GPU-hours", "wall hours", "GiB/GPU", "disk GB", "from",
 )  # fmt: skip
 
 
@@ -27,7 +34,7 @@ class Cost:
     """What one image of a training costs on one GPU, where the number comes from, and the peak memory."""
 
     gpu_seconds: float
-    memory: float | None  # GB of each GPU
+    memory: float | None  # GiB of each GPU
     device: str
     how: str
 
@@ -127,7 +134,8 @@ def gpu_hours(catalogue: Catalogue, scale: Scale) -> float:
     free = dict.fromkeys(catalogue.trainings, 0)
     nothing_done = Path("results", scale.name, "none")
     return sum(
-        row.gpu_hours for row in rows(catalogue, scale, nothing_done, costs, free, Plan(8, 8))
+        row.gpu_hours
+        for row in rows(catalogue, scale, nothing_done, costs, free, Plan(PAPER_GPUS, PAPER_GPUS))
     )
 
 

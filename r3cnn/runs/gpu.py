@@ -13,6 +13,9 @@ from .finding import BROKEN, NOTE, OK, Finding
 if TYPE_CHECKING:
     import torch
 
+LEAVE_OUT = (
+    "see `nvidia-smi` on that node; leave the node out with `--exclude=NODE` and tell who runs it"
+)
 GIB = 2**30
 DRIVER_FILE = Path("/proc/driver/nvidia/version")
 # The oldest Linux driver for each major version of CUDA (NVIDIA's CUDA compatibility guide).
@@ -66,16 +69,15 @@ def _computed(number: int) -> Finding:
     import torch
 
     what = f"GPU {number} computes"
-    remedy = "see `nvidia-smi` on that node; leave the node out with `--exclude=NODE` and tell who runs it"
     try:
         found, expected = _gradient(f"cuda:{number}"), _gradient("cpu")
     except RuntimeError as error:
-        return Finding(BROKEN, what, str(error).splitlines()[0], remedy)
+        return Finding(BROKEN, what, str(error).splitlines()[0], LEAVE_OUT)
     # TF32 has ten bits
     if torch.allclose(found, expected, rtol=1e-2, atol=1e-2 * float(expected.abs().max())):
         return Finding(OK, what, "a convolution and its gradient, as on the CPU")
     worst = float((found - expected).abs().max() / expected.abs().max())
-    return Finding(BROKEN, what, f"a gradient that is off by {worst:.1g} of its largest", remedy)
+    return Finding(BROKEN, what, f"a gradient that is off by {worst:.1g} of its largest", LEAVE_OUT)
 
 
 def _gradient(device: str) -> "torch.Tensor":
@@ -147,12 +149,13 @@ def capability_by_driver() -> tuple[int, int] | None:
 def _card(number: int) -> Finding:
     import torch
 
-    memory = torch.cuda.get_device_properties(number).total_memory / GIB
-    capability = torch.cuda.get_device_capability(number)
-    found = (
-        f"{torch.cuda.get_device_name(number)}, {memory:.0f} GiB, compute capability "
-        f"{capability[0]}.{capability[1]}"
-    )
+    try:
+        memory = torch.cuda.get_device_properties(number).total_memory / GIB
+        capability = torch.cuda.get_device_capability(number)
+        name = torch.cuda.get_device_name(number)
+    except RuntimeError as error:  # of a GPU that fell off its bus
+        return Finding(BROKEN, f"GPU {number}", str(error).splitlines()[0], LEAVE_OUT)
+    found = f"{name}, {memory:.0f} GiB, compute capability {capability[0]}.{capability[1]}"
     architectures = torch.cuda.get_arch_list()
     if torch.version.cuda is None or supported(capability, architectures):
         return Finding(OK, f"GPU {number}", found)

@@ -15,8 +15,9 @@ from tabulate import tabulate
 from ..catalogue.scales import Scale
 from ..catalogue.trainings import Catalogue, Training
 from ..core.errors import UserError
+from ..core.files import read_json
 from ..core.layout import RunFolder, StateFolder, configs_of
-from ..core.progress import duration
+from ..core.progress import RESUME, duration
 from ..core.provenance import made_by
 from ..core.schema import shown
 from ..core.source_hash import source_hash
@@ -28,10 +29,8 @@ DONE, RUNNING, WAITING, STOPPED, FAILED = "done", "running", "waiting", "stopped
 SILENT_SECONDS = 90  # so old may the owner's last sign of life be
 LINES = 3
 TAIL_BYTES = 2**16
-TO_BE_CONTINUED = (
-    "run the same command to resume",
-    "run the same command to go on",
-)  # and of older logs
+HINTS = (RESUME, "run the same command to go on")  # the latter in logs of version 0.1
+WAITS = "waiting for a GPU"  # the line of workflow/scripts/on_gpu.sh
 SLURM_LOGS = Path(".snakemake/slurm_logs/rule_train")
 CAUSES = re.compile(r"slurmstepd: error|srun: error|oom|DUE TO|CANCELLED|: error:", re.IGNORECASE)
 
@@ -83,8 +82,14 @@ def status(catalogue: Catalogue, scale: Scale, results: Path) -> list[Status]:
         _one(training, seed, scale, results, jobs.get((id_, seed)), sources)
         or _left(training, seed, scale, results, single.get((id_, seed), refused))
         for id_, training in catalogue.trainings.items()
-        for seed in scale.seeds
+        for seed in _seeds(id_, scale, results)
     ]
+
+
+def _seeds(training: str, scale: Scale, results: Path) -> list[int]:
+    """Those of the training's folders, which --config seeds= may have chosen; the scale's before there are any."""
+    found = {int(one.seed) for one in RunFolder(results).trainings(training) if one.seed.isdigit()}
+    return sorted(found or scale.seeds)
 
 
 def _one(
@@ -94,7 +99,7 @@ def _one(
     id_, run = training.id, RunFolder(results)
     manifest, state_folder = run.training(id_, seed).manifest, run.state(id_, seed)
     if manifest.is_file() and job is None:
-        facts = json.loads(manifest.read_text(encoding="utf-8") or "{}")
+        facts = read_json(manifest) if manifest.stat().st_size else {}
         return Status(id_, seed, DONE, _done(facts, sources), seconds=facts.get("seconds"))
     progress = progress_of(training, scale, results, state_folder)
     so_far, times = _so_far(progress)
@@ -125,9 +130,11 @@ def _left(training: Training, seed: int, scale: Scale, results: Path, refused: s
     log = run.job_log("train", id_, seed)
     if not log.is_file() and not state_folder.is_dir():
         return Status(id_, seed, WAITING, "not begun")
+    if log.is_file() and (starts := _starts(log)):
+        return Status(id_, seed, WAITING, f"{starts}; {so_far}", **times)
     causes = list(_causes(log, SLURM_LOGS / f"{id_}_{seed}"))
     last = causes[0][1][-1] if causes and causes[0][0] == log else ""
-    if last.endswith(TO_BE_CONTINUED):
+    if last.endswith(HINTS):
         return Status(id_, seed, STOPPED, f"resumes with the next run; {so_far}", **times)
     return Status(id_, seed, FAILED, f"{_memory(log)}{so_far}", causes, **times)
 
@@ -144,15 +151,27 @@ def _done(facts: dict, sources: str) -> str:
     return what
 
 
+def _starts(log: Path) -> str:
+    """What a training that has said nothing else waits for; '' where it has, or has been silent for long."""
+    lines = _tail(log)
+    if lines:
+        return "waits for a GPU" if lines[-1].startswith(WAITS) else ""
+    return "starts" if time.time() - log.stat().st_mtime < SILENT_SECONDS else ""
+
+
 def _held(state: Path) -> bool:
-    """Whether a process trains here: its lease is not given back and was written a moment ago."""
-    leases = sorted(state.glob("lease-*.json"), key=lambda path: path.stat().st_mtime)
-    if not leases or time.time() - leases[-1].stat().st_mtime > SILENT_SECONDS:
+    """Whether a process trains here: the lease of the highest number is not given back and was just written."""
+    names = (path.stem.partition("-")[2] for path in state.glob("lease-*.json"))
+    numbers = [int(name) for name in names if name.isdigit()]
+    if not numbers:
         return False
+    lease = state / f"lease-{max(numbers)}.json"
     try:
-        return not json.loads(leases[-1].read_text(encoding="utf-8")).get("released")
+        if time.time() - lease.stat().st_mtime > SILENT_SECONDS:
+            return False
+        return not json.loads(lease.read_text(encoding="utf-8")).get("released")
     except (OSError, ValueError):
-        return True  # it is just being written
+        return True  # it is just being written, or taken over
 
 
 def progress_of(training: Training, scale: Scale, results: Path, state: Path) -> Progress | None:

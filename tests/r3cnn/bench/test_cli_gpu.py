@@ -118,7 +118,7 @@ def test_a_file_that_cannot_be_written_is_refused_first(tmp_path, named, asked, 
         assert (code, asked, text.count("\n")) == (1, [], 1)
         return text
 
-    assert "a folder, expected a JSON file" in refused(tmp_path)
+    assert "a folder, expected a file" in refused(tmp_path)
     assert "make it, or name another file" in refused(tmp_path / "none" / "x.json")
 
     def denied(path: Path) -> None:

@@ -197,7 +197,7 @@ def test_data_that_was_not_checked(tmp_path, content, cause):
 
 def test_shapes_of_a_scale_that_reads_a_folder(tmp_path):
     line = mistake("data", "shapes", "--scale", "paper", "--out", tmp_path / "x")
-    assert "paper.yaml: data: this scale reads" in line
+    assert "paper.yaml: data: reads a folder" in line
 
 
 @pytest.mark.parametrize(
@@ -267,6 +267,16 @@ def asked(monkeypatch, tmp_path) -> dict:
     return found
 
 
+@pytest.mark.parametrize("state", [True, False])
+def test_a_prediction_that_can_resume_ends_with_its_parent(asked, monkeypatch, tmp_path, state):
+    called = []
+    monkeypatch.setattr("r3cnn.training.stopping.end_with_parent", lambda: called.append(True))
+    monkeypatch.setattr("r3cnn.training.stopping.StopRequest.listen", lambda _: None)
+    resumable = ["--state", tmp_path] if state else []
+    run("predict", "--config", "c", "--checkpoint", "w", "--out", "o", "--loops", "1", *resumable)
+    assert called == [True] * state
+
+
 @pytest.mark.parametrize(
     ("arguments", "loops"),
     [
@@ -292,7 +302,7 @@ def test_loops_take_several_numbers(asked, arguments, loops, last):
         (["--loops", "1", "0"], "Invalid value for '--loops': 0 is not in the range x>=1"),
         (["--loops", "1", "-2"], "Invalid value for '--loops': -2 is not in the range x>=1"),
         (["--loops", "1.5"], "Invalid value for '--loops': '1.5' is not a valid integer"),
-        (["--loops"], "Missing option '--loops'"),
+        (["--loops"], "Option '--loops' requires an argument"),
         ([], "Missing option '--loops'"),
     ],
 )

@@ -46,7 +46,6 @@ def test_an_option_changes_its_key_and_nothing_else(key, value):
         ("model.roi_hed.loops", "roi_hed", "roi_head"),
         ("modell", "modell", "model"),
         ("optim_wrapper.optimizer.momentun", "momentun", "momentum"),
-        ("model.roi_head.mask_head.type.x", "x", None),
         ("model.test_cfg.rcnn.score_thresh", "score_thresh", "score_thr"),
         ("", "", None),
     ],
@@ -145,6 +144,19 @@ def test_a_value_of_another_kind_is_refused(key, value, expected):
 def test_a_value_of_the_same_kind_will_do(key, value):
     cfg = tiny.config("r3_naive_inc")
     set_options(cfg, with_option(key, value))
+
+
+@pytest.mark.parametrize(
+    ("key", "kind"),
+    [
+        ("model.roi_head.bbox_head.num_classes", "a list of mappings"),
+        ("model.roi_head.bbox_head.a.b", "a list of mappings"),
+        ("model.roi_head.mask_roi_extractor.type.x", "a text"),
+    ],
+)
+def test_a_key_inside_no_mapping_is_refused(key, kind):
+    with pytest.raises(UserError, match=f"stands inside {kind}, expected a mapping there; set the"):
+        set_options(tiny.config("htc"), with_option(key, 3))
 
 
 def test_an_empty_list_of_the_model_may_be_filled():

@@ -76,7 +76,7 @@ def test_the_hours_of_the_papers_schedule(catalogue, costs, tmp_path):
     assert found["mask_1x"].steps == 12 * 7330  # as mmdet counts them on COCO with 8 GPUs
     assert found["mask_1x"].gpu_hours == pytest.approx(12 * 7330 * 0.5 * 8 / 3600)
     assert found["mask_3x"].gpu_hours == pytest.approx(3 * found["mask_1x"].gpu_hours)
-    assert found["mask_1x"].gigabytes == 3
+    assert found["mask_1x"].gigabytes == 4
 
 
 def test_what_is_done_costs_nothing_more(catalogue, costs, tmp_path):
@@ -88,7 +88,7 @@ def test_what_is_done_costs_nothing_more(catalogue, costs, tmp_path):
     assert [row.training for row in found if row.done] == ["mask_3x"]
     text = estimate.render(found, load_scale("paper"), plan, "Some GPU", ["a page"])
     hours = sum(row.gpu_hours for row in found if not row.done)
-    assert f"To do: 4 of 5 trainings, {hours:.0f} GPU-hours, 12.0 GB" in text
+    assert f"To do: 4 of 5 trainings, {hours:.0f} GPU-hours, 16.0 GB" in text
     assert f"Money: {2 * hours:.0f} at 2 a GPU-hour." in text
     assert f"Energy: {hours / 2:.0f} kWh at 500 W a GPU." in text
     assert "With 16 GPUs, 2 at a time: " in text
@@ -190,6 +190,24 @@ def test_the_projects_measurements_know_every_training():
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--passes", "3"], "--passes: only for --probe; add --probe, or remove it"),
+        (["--out", "costs.yaml"], "--out: only for --probe"),
+        (["--probe", "--measurements", "x.yaml"], "--measurements x.yaml: cannot be combined with"),
+        (
+            ["--scale", "smoke", "--probe", "--out", "no/costs.yaml"],
+            "no folder no; make it, or name",
+        ),
+    ],
+)
+def test_options_without_effect_are_refused_before_anything_is_measured(words, said):
+    done = CliRunner().invoke(main, ["estimate", *words])
+    assert done.exit_code == 1
+    assert said in done.stderr
+
+
 def test_a_probe_of_the_device_at_hand(catalogue, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     words = ["estimate", "--scale", "smoke", "--catalogue", "own.yaml", "--gpus", "2", "--probe"]

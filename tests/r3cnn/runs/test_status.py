@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from r3cnn.catalogue.scales import Scale, load_scale
 from r3cnn.catalogue.trainings import Catalogue, load_catalogue
 from r3cnn.cli.main import main
+from r3cnn.core.errors import UserError
 from r3cnn.core.source_hash import source_hash
 from r3cnn.runs import jobs, status
 
@@ -131,6 +132,42 @@ def test_failed_with_the_last_lines_of_its_log(run, catalogue, scale, released, 
 def test_failed_before_its_first_step(run, catalogue, scale):
     run.log("one", "error: no module\n")
     assert states(run, catalogue, scale)["one"] == ("failed", "no step yet")
+
+
+def test_a_training_that_starts_or_waits_for_a_gpu_has_not_failed(run, catalogue, scale):
+    run.log("one", "")
+    run.log("two", "waiting for a GPU: others of your commands hold all of: 0 1 (/tmp/x)\n")
+    assert states(run, catalogue, scale) == {
+        "one": ("waiting", "starts; no step yet"),
+        "two": ("waiting", "waits for a GPU; no step yet"),
+    }
+    log = run.results / "logs" / "train" / "one.seed0.log"
+    os.utime(log, (time.time() - 1000,) * 2)
+    assert states(run, catalogue, scale)["one"] == ("failed", "no step yet")
+
+
+def test_the_seeds_of_the_run_are_shown(run, catalogue, scale):
+    run.finish("one")
+    (run.results / "trainings" / "one" / "seed7").mkdir()
+    found = status.status(catalogue, scale, run.results)
+    assert [(one.training, one.seed, one.state) for one in found] == [
+        ("one", 0, "done"), ("one", 7, "waiting"), ("two", 0, "waiting"),
+    ]  # fmt: skip
+
+
+def test_the_lease_of_the_highest_number_counts(run, catalogue, scale):
+    run.train("one", 3, released=True)  # lease-2
+    (run.results / "state" / "one" / "seed0" / "lease-1.json").write_text('{"released": false}')
+    assert states(run, catalogue, scale)["one"][0] == "failed"
+    (run.results / "state" / "one" / "seed0" / "lease-10.json").write_text('{"released": false}')
+    assert states(run, catalogue, scale)["one"][0] == "running"
+
+
+def test_a_damaged_manifest_is_named(run, catalogue, scale):
+    run.finish("one")
+    (run.results / "trainings" / "one" / "seed0" / "manifest.json").write_text('{"seconds"')
+    with pytest.raises(UserError, match=r"one/seed0/manifest.json: "):
+        states(run, catalogue, scale)
 
 
 @pytest.mark.parametrize("said", ["resume", "go on"])  # the latter in logs of version 0.1
