@@ -1,7 +1,7 @@
-# Every target sets up .venv first; see CONTRIBUTING.md for the daily ones.
+# Most targets set up .venv first; see CONTRIBUTING.md for the daily ones.
 VENV ?= .venv
 READY := $(VENV)/.ready
-# The GPUs of this machine, where there are some, else its cores; PROFILE=... says otherwise.
+# This machine's GPUs if it has any, else its cores; PROFILE=... overrides.
 PROFILE ?=
 # quick, unless ARGS="--config scale=..." names another one
 SCALE ?= $(or $(patsubst scale=%,%,$(lastword $(filter scale=%,$(ARGS)))),quick)
@@ -10,7 +10,7 @@ BENCH ?= measured/bench-cpu.json
 BUNDLE ?= build/bundle
 SNAKEFILES := Snakefile workflow
 export PYTHON CUDA OPS DRY_RUN
-# Snakemake heeds one --config only, so the scale goes into that of ARGS, where it has one.
+# Snakemake reads only one --config, so the scale is added to that of ARGS.
 with_config = $(if $(findstring --config ,$(ARGS)),$(subst --config ,--config scale=$(SCALE) ,$(ARGS)),$(ARGS) --config scale=$(SCALE))
 with_scale = $(strip $(if $(filter scale=%,$(ARGS)),$(ARGS),$(with_config)))
 # Rules call python, and python calls nothing that is not in the environment.
@@ -64,7 +64,7 @@ bench: $(READY) ## measure speed as ratios of two implementations timed in turn 
 	@$(run) python -m r3cnn bench $(ARGS) --out $(BENCH)
 	@$(run) python scripts/speed_table.py $(BENCH) docs/speed.md
 
-# Where a bundle was brought along, as there is no network, no .venv is made.
+# With a bundle (no network), use the machine's Python; make no .venv.
 bench-gpu: $(if $(wildcard $(READY)),$(READY),$(if $(wildcard $(BUNDLE)),,$(READY))) ## measure the paper's columns of speed and memory at full size, on a GPU: ARGS="--models htc"
 	@BUNDLE="$(BUNDLE)" VENV="$(VENV)" bash scripts/bench_gpu.sh measure $(ARGS)
 

@@ -66,7 +66,7 @@ def _short(commit: str | None) -> str:
     if not commit:
         return "commit not recorded"
     number, *dirty = commit.split("-")
-    return f"commit `{number[:SHORT]}`" + (" and changes that were in no commit" if dirty else "")
+    return f"commit `{number[:SHORT]}`" + (" with uncommitted changes" if dirty else "")
 
 
 def _aims(row: Mapping) -> str:

@@ -52,7 +52,7 @@ def test_below_the_table_stands_where_the_rows_come_from(script):
     assert one == "- on 2 cores, commit `0000000`: `planning`"
     assert two == "- on CPU, commit not recorded: `harness`"
     assert three.startswith("- on CPU, commit `0000000`: `coco-start`, ")
-    assert four == "- on CPU, commit `1234567` and changes that were in no commit: `score`"
+    assert four == "- on CPU, commit `1234567` with uncommitted changes: `score`"
     assert missing == "Not measured: `train-naive`, `bootstrap`."
 
 

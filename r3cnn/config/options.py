@@ -69,8 +69,7 @@ def where_of(training: Training, key: str) -> str:
 def _require_mapping(where: str, node: Any, part: str) -> None:
     if not isinstance(node, dict | Config):
         raise UserError(
-            f"{where}: {part!r} stands inside a {_kind(node)}, expected a mapping there; set the whole "
-            "of it"
+            f"{where}: {part!r} is inside a {_kind(node)}, expected a mapping there; set the whole of it"
         )
 
 

@@ -155,7 +155,7 @@ def test_a_value_of_the_same_kind_will_do(key, value):
     ],
 )
 def test_a_key_inside_no_mapping_is_refused(key, kind):
-    with pytest.raises(UserError, match=f"stands inside {kind}, expected a mapping there; set the"):
+    with pytest.raises(UserError, match=f"is inside {kind}, expected a mapping there; set the"):
         set_options(tiny.config("htc"), with_option(key, 3))
 
 
