@@ -46,7 +46,11 @@ class Group(InOrder):
                 re.sub("^Error: ", "error: ", text.getvalue(), flags=re.M), nl=False, err=True
             )
             sys.exit(error.exit_code)
-        except click.Abort:
+        except click.Abort as error:
+            if isinstance(
+                error.__cause__, EOFError
+            ):  # click takes one for an end of the terminal's input
+                raise error.__cause__ from None
             click.echo("error: interrupted", err=True)
             sys.exit(INTERRUPTED)
         sys.exit(code if isinstance(code, int) else 0)
