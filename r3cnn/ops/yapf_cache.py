@@ -28,7 +28,7 @@ def install() -> None:
 
 
 def _patient(load: Any) -> Any:
-    """`load`, tried again until the file is whole; a file that stays cut off is removed. Raises UserError for it."""
+    """`load`, tried again until the file is whole; one that stays cut off is removed. Raises UserError for it."""
 
     @functools.wraps(load)
     def loaded(grammar: Any, filename: str) -> None:
