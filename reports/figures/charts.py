@@ -1,6 +1,7 @@
 """Charts of the controls: AP over loops of training and evaluation, and AP against how even the IoUs are."""
 
 import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,8 @@ from .svg import svg_of
 HEAT_MAP, SCATTER = "heat_map", "scatter"
 APS = {"box_AP": ("bbox.AP", "Box AP"), "mask_AP": ("segm.AP", "Mask AP")}
 MARKERS = "osD^vP"
+WIDTH, HEIGHT, KEY_ROW = 1000, 420, 20  # pixels; the last of a row of the key
+KEY_COLUMNS = 6
 FEWEST_RANKED = 4  # points for which a rank correlation is shown
 
 
@@ -47,8 +50,9 @@ class Chart:
 
     @property
     def size(self) -> tuple[int, int]:
-        """Width and height in pixels."""
-        return 1000, 420
+        """Width and height in pixels: a scatter plot has its key below."""
+        rows = math.ceil(len(self.frame) / KEY_COLUMNS) if self.kind == SCATTER else 0
+        return WIDTH, HEIGHT + KEY_ROW * rows
 
     def svg(self) -> bytes:
         """The drawing; the same data gives the same bytes."""
@@ -178,11 +182,18 @@ def render(chart: Chart) -> bytes:
             else:
                 _draw_scatter(ax, chart.frame, name, chart.view)
         if chart.kind == SCATTER and len(chart.frame):
-            axes[-1].legend(
-                loc="upper left", bbox_to_anchor=(1.02, 1.02), fontsize=7, frameon=False
+            handles, labels = axes[0].get_legend_handles_labels()
+            figure.legend(
+                handles,
+                labels,
+                loc="outside lower left",
+                ncols=KEY_COLUMNS,
+                fontsize=7,
+                frameon=False,
             )
 
-    return svg_of((10, 4.2), fill, layout="constrained")
+    width, height = chart.size
+    return svg_of((width / 100, height / 100), fill, layout="constrained")
 
 
 def _draw_heat_map(ax: Axes, frame: pd.DataFrame, name: str) -> None:

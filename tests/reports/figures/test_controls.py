@@ -115,6 +115,19 @@ def test_a_rank_correlation_is_told_from_four_points_on(run: ResultFolder) -> No
     assert said.endswith(f"with mask AP {expected:.2f}.")
 
 
+def test_the_key_of_a_scatter_plot_has_room_for_every_training(run: ResultFolder) -> None:
+    few = charts_of(run)["balance"].size[1]
+    for number in range(40):
+        run.train(f"more_{number}", loops_trained=2)
+        run.counts_of(f"more_{number}", "sampled", [1] * 10)
+        run.score(f"more_{number}", 2, 0.9, 0.01)
+    chart = charts_of(run)["balance"]
+    assert chart.size[1] >= few + 20 * (40 // 6)
+    figure_height = float(re.search(rb'viewBox="0 0 [0-9.]+ ([0-9.]+)"', chart.svg())[1])
+    assert figure_height == pytest.approx(chart.size[1] * 0.72)  # 72 points an inch, 100 pixels
+    assert charts_of(run)["loops_grid"].size[1] == 420
+
+
 @pytest.mark.parametrize("empty", [True, False])
 def test_the_same_data_give_the_same_drawing(
     smoke: ResultFolder, run: ResultFolder, empty, tmp_path
