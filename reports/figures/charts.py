@@ -14,14 +14,15 @@ from matplotlib.figure import Figure
 
 from r3cnn.core.files import write_if_changed
 
+from ..results.intervals import POINTS
 from ..results.load import Results, histogram_of
 from ..results.setting import Setting
 from ..tables.spec import Spec
 from .figure2 import IOU_FROM, summed_bars
 from .histograms import evenness
-from .lines import COLOURS, LineChart
+from .lines import LineChart
 from .panels import Panels
-from .svg import svg_of
+from .svg import COLOURS, svg_of
 
 HEAT_MAP, SCATTER = "heat_map", "scatter"
 APS = {"box_AP": ("bbox.AP", "Box AP"), "mask_AP": ("segm.AP", "Mask AP")}
@@ -158,7 +159,7 @@ def _aps(results: Results, training: str, loops: int | None) -> dict[str, float 
     )
     means = rows.groupby("metric")["value"].mean()
     return {
-        name: round(100 * float(means[metric]), 4) if pd.notna(means.get(metric)) else None
+        name: round(POINTS * float(means[metric]), 4) if pd.notna(means.get(metric)) else None
         for name, (metric, _) in APS.items()
     }
 

@@ -8,10 +8,11 @@ import pandas as pd
 from r3cnn.core.layout import RunFolder
 from r3cnn.core.records import ASSIGNMENTS
 
+from ..results.intervals import POINTS
 from ..results.load import Results, histogram_of
 from ..results.logs import NOT_CURVES, json_lines
 
-POINTS = 200
+MOST_POINTS = 200
 
 
 def histogram_series(results: Results) -> dict[str, Any]:
@@ -59,7 +60,7 @@ def learning_series(results: Results) -> dict[str, Any]:
 
 
 def _losses(path: Path) -> dict[str, Any] | None:
-    """Every logged value by epoch, at most POINTS means."""
+    """Every logged value by epoch, at most MOST_POINTS means."""
     frame = json_lines(path, ("epoch", "iteration"))
     if frame is None:
         return None
@@ -68,7 +69,11 @@ def _losses(path: Path) -> dict[str, Any] | None:
     frame["x"] = frame["iteration"] * epochs / iterations
     names = [name for name in frame.columns if name not in NOT_CURVES]
     numbers = frame[names].apply(pd.to_numeric, errors="coerce")
-    groups = pd.Series(range(len(frame)), index=frame.index) * POINTS // max(len(frame), POINTS)
+    groups = (
+        pd.Series(range(len(frame)), index=frame.index)
+        * MOST_POINTS
+        // max(len(frame), MOST_POINTS)
+    )
     means = numbers.groupby(groups).mean()
     return {
         "x": _short(means["x"]),
@@ -83,7 +88,7 @@ def _validation(path: Path) -> dict[str, Any]:
     return {
         str(loops): {
             "x": part["epoch"].tolist(),
-            **{name: _short(part[name] * 100) for name in ("bbox_AP", "segm_AP")},
+            **{name: _short(part[name] * POINTS) for name in ("bbox_AP", "segm_AP")},
         }
         for loops, part in frame.sort_values("epoch").groupby("loops")
     }

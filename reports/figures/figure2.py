@@ -19,7 +19,7 @@ from r3cnn.core.layout import NAMES
 
 from ..results.load import Results, histogram_of
 from ..results.setting import Setting, paper_command
-from .svg import STYLE
+from .svg import COLOURS, STYLE
 
 PANELS = (
     ("mask_3x", "(a) Mask R-CNN (3x)"),
@@ -29,8 +29,8 @@ PANELS = (
 FORMATS = ("svg", "pdf", "png")
 IOU_FROM = 0.5
 WEIGHTS_GIVEN = "not trained here, nothing was counted"
-# Okabe and Ito's colours: told apart with any colour vision, and dark to light in grey print.
-_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9")
+MOST_LOOPS = 5  # of the palette's colours, which are dark to light in grey print
+HIGH_IOU = 0.7
 _NO_DATES: dict[str, dict[str, str | None]] = {
     "svg": {"Date": None, "Creator": None},
     "pdf": {"CreationDate": None, "ModDate": None, "Creator": None, "Producer": None},
@@ -81,12 +81,12 @@ class Panel:
         total = int(self.bars["count"].sum())
         if total == 0:
             return f"{self.title}: no samples."
-        high = int(self.bars.loc[self.bars["iou_low"] >= 0.7, "count"].sum())
+        high = int(self.bars.loc[self.bars["iou_low"] >= HIGH_IOU, "count"].sum())
         shares = ", ".join(
             f"loop {loop} {100 * count / total:.0f} %"
             for loop, count in self.bars.groupby("loop")["count"].sum().items()
         )
-        return f"{self.title}: {total} samples, {100 * high / total:.0f} % of IoU 0.7 up; {shares}."
+        return f"{self.title}: {total} samples, {100 * high / total:.0f} % of IoU {HIGH_IOU} up; {shares}."
 
 
 @dataclass(frozen=True)
@@ -247,7 +247,7 @@ def _wrap(command: str, width: int) -> list[str]:
 
 
 def _colour(loop: int) -> str:
-    return _COLOURS[(loop - 1) % len(_COLOURS)]
+    return COLOURS[(loop - 1) % MOST_LOOPS]
 
 
 def _foot(data: Figure2) -> str:

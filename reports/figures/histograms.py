@@ -6,9 +6,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from ..results.load import Results, histogram_of
-from .figure2 import IOU_FROM, summed_bars
-
-HIGH_IOU = 0.7
+from .figure2 import HIGH_IOU, IOU_FROM, summed_bars
 
 
 def bins_of(

@@ -14,7 +14,7 @@ from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 
 from ..results.setting import Setting
 from .panels import SHADES
-from .svg import svg_of
+from .svg import COLOURS, svg_of
 
 COLUMNS, MOST_PANELS = 4, 30
 # inches; the page shows 100 pixels an inch
@@ -24,8 +24,6 @@ KEY_LETTERS = 110  # that fit next to one another in a key, with 8 for the line 
 MOST_TICKS = 6
 TEXT = 8  # points
 LIGHTEST = 0.5  # of the shades, 0 is white
-# Okabe and Ito's colours: told apart with any colour vision.
-COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#777777")
 DASHES, MARKERS = ("-", "--", "-.", ":"), ("o", "s", "^", "D")
 
 

@@ -6,6 +6,7 @@ from r3cnn.core.layout import AP_OVER_IOU, GAIN_OVER_IOU
 from r3cnn.core.records import IOU_PERCENT
 
 from ..results.differences import Side, difference_of
+from ..results.errors import SHOWN
 from ..results.intervals import (
     POINTS,
     Interval,
@@ -18,7 +19,6 @@ from ..results.setting import Setting
 from ..tables.spec import Spec
 from .lines import LineChart, points
 
-KINDS = {"bbox": "box", "segm": "mask"}
 X = ("IoU", "IoU needed")
 Evaluation = tuple[str, int]
 
@@ -28,7 +28,7 @@ def ap_over_iou(results: Results, setting: Setting) -> LineChart:
     rows = [
         {"training": training, "L_e": loops, "kind": kind, **point}
         for training, loops in results.evaluations()
-        for key, kind in KINDS.items()
+        for key, kind in SHOWN.items()
         for point in _curve(results, (training, loops), key)
     ]
     return LineChart(
@@ -54,7 +54,7 @@ def gain_over_iou(spec: Spec, results: Results, setting: Setting) -> LineChart:
             "kind": kind, **point,
         }
         for own, other in counterparts(spec, results)
-        for key, kind in KINDS.items()
+        for key, kind in SHOWN.items()
         for point in _difference(results, own, other, key)
     ]  # fmt: skip
     columns = (

@@ -10,6 +10,8 @@ from matplotlib.figure import Figure
 from .. import own_file
 
 STYLE = own_file("style.mplstyle")
+# Okabe and Ito's colours: told apart with any colour vision.
+COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#777777")
 
 
 def svg_of(

@@ -4,6 +4,7 @@ import re
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from pathlib import Path
 
 from .load import Results
@@ -13,6 +14,9 @@ KEPT = "measured"  # the folder next to the sources that `python -m reports keep
 PROFILE = "workflow/profiles/local"
 CONFIG_KEYS = ("scale", "data", "catalogue", "backbone", "seeds", "results")
 OF_TRAININGS = ("trainings", "predictions", "scores", "measurements")  # <folder>/<id>...
+# Points of AP; the spread of seeds of Mask R-CNN on COCO has a standard deviation of about 0.1.
+MATCH, NEAR = Decimal("0.3"), Decimal("0.6")
+SAME_WEIGHTS = Decimal("0.1")  # by which two evaluations of the same weights may differ
 _COCO_VAL_IMAGES, _COCO_CLASSES = 5000, 80
 NO_MEANING = {
     "smoke": "The APs here mean nothing: at scale smoke the models are tiny and train for some dozens of "
@@ -52,7 +56,7 @@ class Setting:
             )
         if self.comparable:
             return (
-                f"Differences from {whose} are judged: within 0.3 AP is a match, within 0.6 "
+                f"Differences from {whose} are judged: within {MATCH} AP is a match, within {NEAR} "
                 "near, else different; parameters and sizes match where they are equal."
             )
         return (
@@ -65,8 +69,8 @@ class Setting:
         if not self.comparable:
             return self.meaning_beside(whose)
         return (
-            f"The weights are those of {whose}, so our APs should equal its: a difference of up to 0.1 AP is a "
-            "match, a larger one different."
+            f"The weights are those of {whose}, so our APs should equal its: a difference of up to {SAME_WEIGHTS} "
+            "AP is a match, a larger one different."
         )
 
     @property

@@ -7,6 +7,7 @@ import pandas as pd
 
 from r3cnn.core.files import write_if_changed
 
+from .intervals import MOST_MISSING
 from .load import Results
 from .setting import Setting
 from .uncertainty import estimate, images_part
@@ -18,11 +19,13 @@ TIDY_COLUMNS = (
 
 
 def tidy(results: Results, setting: Setting) -> pd.DataFrame:
-    """One row a number: scores (0 to 1) with the 95 % interval over images, and measurements."""
+    """One row per number: scores (0 to 1) with the 95 % interval over images, and measurements."""
     frame = results.frame.copy()
     parts = []
     for (training, seed, loops), found in results.resamples.items():
-        there = found.frame.dropna(axis="columns", thresh=len(found.frame) // 2)
+        there = found.frame.dropna(
+            axis="columns", thresh=int(len(found.frame) * (1 - MOST_MISSING))
+        )
         _, reach = estimate(0, [images_part(there.to_numpy(float).T, found.images)]).interval()
         of_evaluation = pd.DataFrame({"metric": there.columns, "reach": reach})
         parts.append(of_evaluation.assign(training=training, seed=seed, loops=loops))
@@ -34,7 +37,10 @@ def tidy(results: Results, setting: Setting) -> pd.DataFrame:
                                   "training": "object"})  # fmt: skip
     frame = frame.merge(intervals, on=keys, how="left")
     reach = frame.pop("reach").astype("Float64")
-    frame = frame.assign(low=frame["value"] - reach, high=frame["value"] + reach)
+    # an AP is from 0 to 1, whatever its interval would be
+    frame = frame.assign(
+        low=(frame["value"] - reach).clip(lower=0), high=(frame["value"] + reach).clip(upper=1)
+    )
     for name in ("config_sha256", "source_sha256", "git_commit", "device"):
         frame[name] = [
             _text(results.manifests.get((training, seed), {}).get(name)) if pd.notna(seed) else None

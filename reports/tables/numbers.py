@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import ROUND_FLOOR, ROUND_HALF_UP, Decimal
 
+from ..results.setting import MATCH, NEAR, SAME_WEIGHTS
+
 # factor, smallest step shown, rounding
 _FORMATS = {
     "percent": (Decimal(100), Decimal("0.1"), ROUND_HALF_UP),
@@ -13,12 +15,6 @@ _FORMATS = {
     "integer": (Decimal(1), Decimal(1), ROUND_HALF_UP),
     "decimal": (Decimal(1), Decimal("0.1"), ROUND_HALF_UP),
 }
-
-# Points of AP; the spread of seeds of Mask R-CNN on COCO has a standard deviation of about 0.1.
-MATCH, NEAR = Decimal("0.3"), Decimal("0.6")
-SAME_WEIGHTS = Decimal(
-    "0.1"
-)  # points of AP by which two evaluations of the same weights may differ
 
 
 @dataclass(frozen=True)

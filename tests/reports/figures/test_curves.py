@@ -5,7 +5,7 @@ import json
 import pytest
 
 from r3cnn.core.errors import UserError
-from reports.figures.curves import POINTS, histogram_series, learning_series
+from reports.figures.curves import MOST_POINTS, histogram_series, learning_series
 from reports.results.load import load_results
 from tests.reports.folders import ResultFolder
 
@@ -27,7 +27,7 @@ def test_every_epoch_loop_and_view_of_every_training(smoke: ResultFolder) -> Non
 def test_losses_become_at_most_so_many_means_by_epoch(smoke: ResultFolder) -> None:
     smoke.curve("htc", 1000, epochs=4)
     of = learning_series(load_results(smoke.path))["htc"]["0"]
-    assert len(of["x"]) == POINTS
+    assert len(of["x"]) == MOST_POINTS
     assert of["x"][-1] == pytest.approx(4, abs=0.02)
     first = sum(1 / n for n in range(1, 6)) / 5
     assert of["y"]["loss"][0] == pytest.approx(first, rel=1e-3)

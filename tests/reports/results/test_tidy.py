@@ -41,3 +41,12 @@ def test_an_empty_folder_has_the_same_columns(smoke: ResultFolder, tmp_path: Pat
     frame = written(smoke, tmp_path)
     assert tuple(frame.columns) == TIDY_COLUMNS
     assert frame.empty
+
+
+def test_an_interval_stays_within_0_and_1(smoke: ResultFolder, tmp_path: Path) -> None:
+    for training, value in (("htc", 0.005), ("mask_1x", 0.995)):
+        smoke.score(training, 3, value, value)
+        smoke.resample(training, 3, value, spread=0.05)
+    frame = written(smoke, tmp_path).set_index(["training", "metric"])
+    assert frame.loc[("htc", "bbox.AP"), "low"] == 0
+    assert frame.loc[("mask_1x", "bbox.AP"), "high"] == 1
