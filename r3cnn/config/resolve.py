@@ -7,6 +7,7 @@ Layers, later ones win: the model file and its bases, the mixins of `with`, the 
 import copy
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from mmengine.config import Config
 
@@ -40,6 +41,25 @@ def resolve(
     Raises UserError where a setting does not fit the model.
     """
     where, files = shown(training.model_file), config_chain(training.model_file)
+    cfg = _as_written(training, where, files)
+    before = copy.deepcopy(cfg)
+    if scale.network:
+        require_shrinkable(cfg.model, where, scale.name)
+        shrink(cfg.model, scale.network)
+    pretrained = _set_backbone(cfg, scale, backbone)
+    _set_schedule(cfg, training, scale)
+    _set_data(cfg, scale, data, where)
+    require_kept(cfg, training)
+    require_not_replaced(before, cfg, files)
+    if of_a_user(training):
+        require_taken(cfg, f"{shown(training.catalogue)}: {training.id}")
+    cfg.randomness = {"seed": seed}
+    cfg.r3cnn = {**cfg.get("r3cnn", {}), **_facts(cfg, training, scale, seed, data, pretrained)}
+    return cfg
+
+
+def _as_written(training: Training, where: str, files: Sequence[Path]) -> Config:
+    """The model with the entry's own settings, before the scale. Raises UserError for what cannot be trained."""
     cfg = read(training.model_file, files)
     require_read(cfg, files, {})
     if of_a_user(training):  # what is shipped is tested, and needs no slow import of the models
@@ -60,20 +80,19 @@ def resolve(
     require_data(cfg, where)
     _require_weights(cfg, training)
     _require_heads(cfg, training)
-    before = copy.deepcopy(cfg)
-    if scale.network:
-        require_shrinkable(cfg.model, where, scale.name)
-        shrink(cfg.model, scale.network)
-    pretrained = _set_backbone(cfg, scale, backbone)
-    _set_schedule(cfg, training, scale)
-    _set_data(cfg, scale, data, where)
-    require_kept(cfg, training)
-    require_not_replaced(before, cfg, files)
-    if of_a_user(training):
-        require_taken(cfg, f"{shown(training.catalogue)}: {training.id}")
-    cfg.randomness = {"seed": seed}
-    cfg.r3cnn = {
-        **cfg.get("r3cnn", {}),
+    return cfg
+
+
+def _facts(
+    cfg: Config,
+    training: Training,
+    scale: Scale,
+    seed: int,
+    data: dict | None,
+    pretrained: dict | None,
+) -> dict[str, Any]:
+    """What the config says of its training, for the commands that read it."""
+    facts = {
         "training": training.id,
         "seed": seed,
         "scale": scale.name,
@@ -82,10 +101,10 @@ def resolve(
         "data": data and _data_facts(data),
     }
     if pretrained:
-        cfg.r3cnn.pretrained = pretrained
+        facts["pretrained"] = pretrained
     if scale.validate:
-        cfg.r3cnn.validate_every = scale.validate["every"]
-    return cfg
+        facts["validate_every"] = scale.validate["every"]
+    return facts
 
 
 def of_a_user(training: Training) -> bool:
