@@ -14,6 +14,7 @@ from r3cnn.core.progress import counted
 
 # Rows of Table 1: name, and the loops that it is evaluated with there.
 ROWS = {"mask_1x": ("Mask R-CNN", 1), "htc": ("HTC", 3), "r3_naive_inc": ("R3-CNN (naive)", 3)}
+PLURAL = {"holds": "hold", "fails": "fail"}
 NEXT = "Next: click a number in the report to see how it was produced; docs/tutorial.md adds a row of your own."
 
 
@@ -69,11 +70,13 @@ def verdicts(run: RunFolder) -> str:
     with open(table, encoding="utf-8", newline="") as file:
         lines = [line for line in csv.DictReader(file) if line["numbers"] == "ours"]
     claims = {line["claim"]: line["claim_status"] for line in lines}
-    counted = ", ".join(
-        f"{count} {status}" for status, count in Counter(claims.values()).most_common()
+    counts = Counter(claims.values()).most_common()
+    said = ", ".join(
+        f"{count} {status if count == 1 else PLURAL.get(status, status)}"
+        for status, count in counts
     )
     where = "" if scales(run) == {"paper"} else " in miniature"
-    return f"The paper's claims{where}: {counted}." if counted else ""
+    return f"The paper's claims{where}: {said}." if said else ""
 
 
 if __name__ == "__main__":

@@ -33,11 +33,14 @@ def report(run: ResultFolder, claims: str = "") -> str:
 
 
 def test_a_run(script, run):
-    page = report(run, "C1,ours,holds\nC1,paper,fails\nC2,ours,undecided\nC2,ours,undecided\n")
+    page = report(
+        run,
+        "C1,ours,holds\nC1,paper,fails\nC2,ours,undecided\nC2,ours,undecided\nC3,ours,fails\nC4,ours,fails\n",
+    )
     assert script.outcome(run.path) == [
         f"{run.path}: 1 training, 3 evaluations.",
         "Box / mask AP: R3-CNN (naive), L_e = 3: 29.9 / 21.2.",
-        "The paper's claims in miniature: 1 holds, 1 undecided.",
+        "The paper's claims in miniature: 2 fail, 1 holds, 1 undecided.",
         page,
         script.NEXT,
     ]
