@@ -1,4 +1,4 @@
-"""Write the kept runs into README.md (the claims) and into the pages of the scales and of heads.
+"""Write the kept runs into README.md (the claims) and into the pages of the scales, controls and heads.
 
 python scripts/kept_tables.py
 """
@@ -26,7 +26,9 @@ KEPT = ROOT / "measured"
 SCALES = ("quick", "mini")
 TRIAL = KEPT / "mini_trial"
 LAST_STEPS = 180  # every 20th is kept
-PAGES = ("README.md", "docs/quick.md", "docs/mini.md", "docs/mini_settings.md", "docs/heads.md")
+PAGES = (
+    "README.md", "docs/quick.md", "docs/mini.md", "docs/mini_settings.md", "docs/heads.md", "docs/controls.md",
+)  # fmt: skip
 AP_OF_KINDS = ("bbox.AP", "segm.AP")
 
 

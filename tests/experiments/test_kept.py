@@ -115,7 +115,8 @@ def script() -> ModuleType:
     [
         ("README.md", ["claims"]),
         ("docs/quick.md", ["quick_trials", "quick_rows"]),
-        ("docs/mini.md", ["rows", "differences", "balance", "left"]),
+        ("docs/mini.md", ["rows", "left"]),
+        ("docs/controls.md", ["differences", "balance"]),
         ("docs/mini_settings.md", ["mini_trials", "sweep"]),
         ("docs/heads.md", ["heads"]),
     ],
