@@ -141,6 +141,38 @@ def test_two_heads_in_three_loops_stand_between_one_and_htc(script):
     assert abs(of["aab, no mask flow"][2] - of["HTC"][2]) < 2
 
 
+# what docs/controls.md says of each difference: box AP and mask AP, + and - where the interval leaves out 0
+SHOWN = {
+    "R3-CNN at the cost of Mask (3x)": "+0",
+    "Mask at the cost of R3-CNN (1x)": "0+",
+    "Mask matched (1x)": "00",
+    "R3-CNN, trained with one loop": "00",
+    "R3-CNN (naive)": "+0",
+    "R3-CNN, shuffled thresholds": "00",
+    "R3-CNN, 0.6 in all loops": "00",
+    "R3-CNN, mask flow off": "0+",
+    "R3-CNN, mask flow trained": "00",
+    "R3-CNN, loop weights 1": "-0",
+    "GC-Net with SyncBN": "-0",
+    "DCN v2": "-0",
+}
+
+
+def test_the_page_of_controls_says_what_the_differences_show(script):
+    found = {}
+    for line in script.differences(load_results(MEASURED / "mini"))[2:]:
+        label, *_, box, mask = line.strip("| ").split(" | ")
+        ends = [
+            [
+                float(end)
+                for end in re.findall(r"[-+]?[0-9.]+", cell.replace("\N{MINUS SIGN}", "-"))[1:]
+            ]
+            for cell in (box, mask)
+        ]
+        found[label] = "".join("+" if low > 0 else "-" if high < 0 else "0" for low, high in ends)
+    assert {label: found[label] for label in SHOWN} == SHOWN
+
+
 def test_at_half_the_rate_the_looped_models_are_level_and_ahead():
     """What docs/mini.md says of experiments/rates.yaml."""
     results = load_results(MEASURED / "mini")
@@ -149,7 +181,7 @@ def test_at_half_the_rate_the_looped_models_are_level_and_ahead():
         for id_, loops in (("mask_1x", 1), ("htc", 3), ("r3_naive_inc", 3), ("r3_advanced", 3))
     }
     looped = [ap.pop(id_) for id_ in ("htc", "r3_naive_inc", "r3_advanced")]
-    assert max(looped) - min(looped) < 2
+    assert max(looped) - min(looped) < 2.5
     assert min(looped) > ap["mask_1x"] + 9
 
 
