@@ -8,10 +8,10 @@ from mmengine.config import Config
 from ..core.errors import UserError
 
 
-def require_imports(cfg: Config, where: str) -> None:
-    """Import what `custom_imports` names; a single name becomes a list. Raises UserError for what cannot be.
+def require_form(cfg: Config, where: str) -> None:
+    """Make the names of `custom_imports` a list. Raises UserError for a form that mmengine does not take.
 
-    Source: mmengine takes a name or a list of names, and warns only with `allow_failed_imports`.
+    Source: mmengine takes a name or a list of names.
     """
     found: Any = cfg.get("custom_imports")
     if not found:
@@ -23,7 +23,15 @@ def require_imports(cfg: Config, where: str) -> None:
             f"{where}: custom_imports: found {found!r}, expected dict(imports=['module'])"
         )
     cfg.custom_imports = {**found, "imports": names}
-    for name in names:
+
+
+def require_imports(cfg: Config, where: str) -> None:
+    """Import what `custom_imports` names. Raises UserError for what fails.
+
+    Source: mmengine only warns of a missing module with `allow_failed_imports`.
+    """
+    found: Any = cfg.get("custom_imports") or {"imports": []}
+    for name in found["imports"]:
         try:
             importlib.import_module(name)
         except ImportError as error:

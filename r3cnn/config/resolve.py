@@ -18,7 +18,7 @@ from ..core.errors import UserError
 from ..core.schema import shown
 from ..data import annotation_file, image_folder
 from . import own_code, pipeline
-from .imports import require_imports
+from .imports import require_form, require_imports
 from .kinds import require_data, require_shrinkable, require_two_stage
 from .network import set_classes, shrink
 from .options import require_kept, set_options, where_of
@@ -63,14 +63,17 @@ def _as_written(training: Training, where: str, files: Sequence[Path]) -> Config
     cfg = read(training.model_file, files)
     require_read(cfg, files, {})
     if of_a_user(training):  # what is shipped is tested, and needs no slow import of the models
-        require_imports(cfg, where)
         require_two_stage(cfg, where, own_code=training.code is not None)
     require_data(cfg, where)
     require_no_hooks(cfg, training.model_file)
     for mixin in training.mixin_files:
         cfg.merge_from_dict(_plain(read(mixin)))
+    if of_a_user(training):
+        require_form(cfg, where)
     if training.code:
         own_code.add(cfg, training.code)
+    if of_a_user(training):  # after the code of the row, which a model file may name
+        require_imports(cfg, where)
     _set_thresholds(cfg, training)
     set_options(cfg, training)
     if training.options:

@@ -1,5 +1,6 @@
 """The settings of Snakemake's --config, as typed."""
 
+import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -55,7 +56,7 @@ def require_own_targets(targets: Iterable[str], results: str, own: str) -> None:
 
     results: the folder of all results; own: that of the settings of this run, below it.
     """
-    for target in targets:
+    for target in map(os.path.normpath, targets):
         below = target.startswith(f"{results}/")
         if (
             below

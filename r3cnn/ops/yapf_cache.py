@@ -5,6 +5,7 @@ before it is whole, so of several processes that start in a new environment one 
 issue 1204).
 """
 
+import contextlib
 import functools
 import os
 import pickle
@@ -32,19 +33,23 @@ def _patient(load: Any) -> Any:
 
     @functools.wraps(load)
     def loaded(grammar: Any, filename: str) -> None:
-        end = time.monotonic() + SECONDS
-        while True:
+        end, cut_off = time.monotonic() + SECONDS, False
+        while time.monotonic() < end:
             try:
                 load(grammar, filename)
-            except (EOFError, pickle.UnpicklingError):
-                if time.monotonic() > end:
-                    break
-                time.sleep(PAUSE)
-            else:
                 return
-        os.remove(filename)
+            except (EOFError, pickle.UnpicklingError):
+                cut_off = True
+                time.sleep(PAUSE)
+            except FileNotFoundError:
+                if not cut_off:
+                    raise
+                break  # another process has removed it
+        with contextlib.suppress(OSError):
+            os.remove(filename)
         raise UserError(
-            f"{filename}: yapf's cache is cut off, perhaps by a full disk; it has been removed, run this again"
+            f"{filename}: yapf's cache is cut off, perhaps by a full disk; remove it if it is still "
+            "there, and run this again"
         )
 
     return loaded

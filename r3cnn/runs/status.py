@@ -130,9 +130,10 @@ def _left(training: Training, seed: int, scale: Scale, results: Path, refused: s
     log = run.job_log("train", id_, seed)
     if not log.is_file() and not state_folder.is_dir():
         return Status(id_, seed, WAITING, "not begun")
-    if log.is_file() and (starts := _starts(log)):
-        return Status(id_, seed, WAITING, f"{starts}; {so_far}", **times)
     causes = list(_causes(log, SLURM_LOGS / f"{id_}_{seed}"))
+    of_slurm = any(path != log for path, _ in causes)
+    if log.is_file() and not of_slurm and (starts := _starts(log)):
+        return Status(id_, seed, WAITING, f"{starts}; {so_far}", **times)
     last = causes[0][1][-1] if causes and causes[0][0] == log else ""
     if last.endswith(HINTS):
         return Status(id_, seed, STOPPED, f"resumes with the next run; {so_far}", **times)
@@ -153,10 +154,12 @@ def _done(facts: dict, sources: str) -> str:
 
 def _starts(log: Path) -> str:
     """What a training that has said nothing else waits for; '' where it has, or has been silent for long."""
+    if time.time() - log.stat().st_mtime > SILENT_SECONDS:
+        return ""
     lines = _tail(log)
     if lines:
         return "waits for a GPU" if lines[-1].startswith(WAITS) else ""
-    return "starts" if time.time() - log.stat().st_mtime < SILENT_SECONDS else ""
+    return "starts"
 
 
 def _held(state: Path) -> bool:

@@ -211,6 +211,13 @@ def table_named_as_a_rule(tree):
     tree.edit("reports/tables.yaml", "  table1:\n", "  report:\n")
 
 
+def chart_named_as_a_table(tree):
+    tree.append(
+        "reports/tables.yaml",
+        "\ncharts:\n  table1: {kind: scatter, view: sampled, title: T, caption: C}\n",
+    )
+
+
 def broken_model(tree):
     tree.edit("experiments/models/r3_advanced.py", "./r3_mask_iou.py", "./r3_mask_you.py")
 
@@ -265,6 +272,11 @@ def broken_model(tree):
             "scale=smoke",
             "reports/tables.yaml: tables.report: a rule or another file of the report has this name",
         ),
+        (
+            chart_named_as_a_table,
+            "scale=smoke",
+            "reports/tables.yaml: charts.table1: a table has this name; choose another one",
+        ),
         (None, "seeds=0,00", "--config seeds: found '0,00'; expected different whole numbers"),
     ],
     ids=lambda value: value if isinstance(value, str) and "=" in value else "",
@@ -278,6 +290,15 @@ def test_a_mistake_stops_the_plan_with_one_line(fresh, prepare, config, expected
     assert len(lines) == 1, lines
     assert lines[0].startswith("error: ")
     assert expected in lines[0]
+
+
+@pytest.mark.parametrize("backbone", ["./random", "./w.pth"])
+def test_a_file_with_the_name_of_a_keyword_stays_a_file(fresh, backbone):
+    coco_folder(fresh.root / "coco")
+    (fresh.root / backbone).write_text("weights")
+    plan = fresh.plan("--config", "scale=paper", "data=coco", f"backbone={backbone}")
+    shown = "./random" if backbone == "./random" else "w.pth"
+    assert f"--backbone {shown} " in plan.output
 
 
 def test_a_folder_has_one_name_however_it_is_typed(fresh):

@@ -48,6 +48,7 @@ try:
     BACKBONE = backbone_weights()
     TABLE_FILES = chain_of_tables(CATALOGUE.tables)
     TABLES, CHARTS = read_tables(), read_charts()
+    require_own_names(TABLES, CHARTS)
     for training in CATALOGUE.trainings.values():
         SCALE.schedule(training.schedule)
     CONFIG_FILES = {

@@ -40,13 +40,21 @@ def read_settings():
     for key in PATHS:
         if settings[key] is not None:
             require_path(key, settings[key])
-            # a job runs again where the text of a value changes: `a`, `a/` and `./a` are one
-            settings[key] = os.path.normpath(settings[key])
+            settings[key] = normal(key, settings[key])
     return settings
+
+
+def normal(key, path):
+    """One spelling of a path, as a job runs again where its text changes; `./random` and `./mini` stay files."""
+    plain = os.path.normpath(path)
+    may_be_a_name = key in ("scale", "backbone") and not Path(plain).suffix
+    return path if may_be_a_name and os.sep in path and os.sep not in plain else plain
 
 
 def require_path(key, path):
     """Raise UserError for a path that Snakemake cannot carry: it reads braces and <> as names of its own."""
+    if not path:
+        raise UserError(f"config: {key}: found nothing; write a value or remove it")
     if found := re.search(r"[{}<>\x00-\x1f\x7f]", path):
         raise UserError(
             f"--config {key}: found {path!r}; Snakemake cannot pass on {found[0]!r}; choose a path without it"

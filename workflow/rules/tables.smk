@@ -66,6 +66,14 @@ def require_free(file, key, name):
         )
 
 
+def require_own_names(tables, charts):
+    """Raise UserError where a table and a chart have one name: both would write one CSV."""
+    for name in tables.keys() & charts.keys():
+        raise UserError(
+            f"{shown(CATALOGUE.tables)}: charts.{name}: a table has this name; choose another one"
+        )
+
+
 def require_evaluation(where, id, loops):
     """Raise UserError where the catalogue does not evaluate a training with these loops."""
     made = CATALOGUE.evaluations.get(id, ())

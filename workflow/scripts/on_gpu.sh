@@ -42,4 +42,5 @@ while true; do
     [ "$said" ] || echo "waiting for a GPU: others of your commands hold all of: ${gpus//$'\n'/ } ($locks)" >&2
     said=yes
     sleep 1
+    touch -c "/proc/$$/fd/2" # it waits still: `r3cnn status` looks at the time of the log
 done

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from r3cnn.catalogue.scales import load_scale
-from r3cnn.catalogue.trainings import load_catalogue
+from r3cnn.catalogue.trainings import MODELS, load_catalogue
 from r3cnn.config.load import load_config
 from r3cnn.config.resolve import resolve
 from r3cnn.core.errors import UserError
@@ -53,6 +53,16 @@ def test_the_network_has_the_head(own):
     head = build_detector(resolved(own[0]), "meta").roi_head.mask_head
     assert type(head).__name__ == "Own"
     assert head.steps == 3
+
+
+def test_a_model_file_may_name_the_code_of_its_row(own, tmp_path):
+    catalogue, code = own
+    (tmp_path / "model.py").write_text(
+        f"_base_ = ['{MODELS / 'r3_naive.py'}']\n"
+        f"custom_imports = dict(imports=['r3cnn.models', '{code.stem}'])\n"
+    )
+    catalogue.write_text(catalogue.read_text().replace("model: r3_naive", "model: model.py"))
+    assert code.stem in resolved(catalogue).custom_imports.imports
 
 
 def test_the_config_says_which_code(own, tmp_path):

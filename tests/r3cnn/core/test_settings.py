@@ -65,6 +65,8 @@ def test_a_target_in_the_results_of_other_settings_is_refused():
     own = ("results", "results/quick")
     with pytest.raises(UserError, match=r"results/smoke-2024_01/data.json: .* in results/quick"):
         require_own_targets(["report", "results/smoke-2024_01/data.json"], *own)
+    with pytest.raises(UserError, match=r"results/smoke/data.json: .* in results/quick"):
+        require_own_targets(["./results//smoke/data.json"], *own)
     require_own_targets(["results/quick/data.json", "results/x", "report", "data/y/z"], *own)
 
 

@@ -52,9 +52,11 @@ def test_an_import_waits_for_the_rest(grammar, tmp_path, size):
 
 def test_what_stays_cut_off_is_removed_and_named(grammar, tmp_path):
     cut(grammar)
-    error = start(tmp_path, "r3cnn", "yapf").communicate(timeout=60)[1]
-    assert f"{grammar}: yapf's cache is cut off" in error
-    assert not grammar.exists()
+    processes = [start(tmp_path, "r3cnn", "yapf") for _ in range(3)]
+    for process in processes:
+        error = process.communicate(timeout=60)[1]
+        assert error == "" or f"UserError: {grammar}: yapf's cache is cut off" in error
+    assert any(process.returncode for process in processes)
     assert start(tmp_path, "r3cnn", "yapf").wait(60) == 0
 
 

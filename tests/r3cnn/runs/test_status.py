@@ -141,9 +141,10 @@ def test_a_training_that_starts_or_waits_for_a_gpu_has_not_failed(run, catalogue
         "one": ("waiting", "starts; no step yet"),
         "two": ("waiting", "waits for a GPU; no step yet"),
     }
-    log = run.results / "logs" / "train" / "one.seed0.log"
-    os.utime(log, (time.time() - 1000,) * 2)
-    assert states(run, catalogue, scale)["one"] == ("failed", "no step yet")
+    for id_ in ("one", "two"):
+        log = run.results / "logs" / "train" / f"{id_}.seed0.log"
+        os.utime(log, (time.time() - 1000,) * 2)
+    assert states(run, catalogue, scale) == dict.fromkeys(["one", "two"], ("failed", "no step yet"))
 
 
 def test_the_seeds_of_the_run_are_shown(run, catalogue, scale):
