@@ -21,7 +21,7 @@ PAUSE = 0.05
 def install() -> None:
     """Make yapf wait for the rest of the file. Without effect where yapf is not installed, or another one."""
     try:
-        from yapf_third_party._ylib2to3.pgen2.grammar import Grammar
+        from yapf_third_party._ylib2to3.pgen2.grammar import Grammar  # type: ignore[import-untyped]
     except ImportError:
         return
     if not hasattr(Grammar.load, "__wrapped__"):
