@@ -47,9 +47,8 @@ class Group(InOrder):
             )
             sys.exit(error.exit_code)
         except click.Abort as error:
-            if isinstance(
-                error.__cause__, EOFError
-            ):  # click takes one for an end of the terminal's input
+            # click takes an EOFError for the end of the terminal's input
+            if isinstance(error.__cause__, EOFError):
                 raise error.__cause__ from None
             click.echo("error: interrupted", err=True)
             sys.exit(INTERRUPTED)

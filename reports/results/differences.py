@@ -3,7 +3,7 @@
 import statistics
 from dataclasses import dataclass
 
-from .intervals import MEASURED, POINTS, UNKNOWN, Interval, Scored, origin_of, scored
+from .intervals import MEASURED, POINTS, UNKNOWN, Interval, Scored, scored, weights_of
 from .load import Results
 from .uncertainty import Part, estimate, images_part, seeds_part, spread_of
 
@@ -66,11 +66,11 @@ def difference_interval(left: Scored | None, right: Scored | None) -> Interval |
 def _shared_seeds(left: Side, right: Side, *values: dict[int, float]) -> list[int]:
     """The seeds of both sides if they evaluate the same weights; else none."""
     seeds = sorted(values[0].keys() & values[1].keys())
-    origins = [
-        (side.results.folder, origin_of(side.results, side.training, next(iter(of))))
+    weights = {
+        weights_of(side.results, side.training, next(iter(of)))
         for side, of in zip((left, right), values, strict=True)
-    ]
-    return seeds if origins[0] == origins[1] else []
+    }
+    return seeds if len(weights) == 1 else []
 
 
 def _seeds_of_difference(left: Scored, right: Scored) -> tuple[list[Part], str]:

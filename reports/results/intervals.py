@@ -7,6 +7,7 @@ import dataclasses
 import functools
 from collections.abc import Collection
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -46,7 +47,7 @@ class Scored:
     resamples: np.ndarray
     pairing: tuple[object, ...]
     images: int
-    weights: tuple[object, ...]
+    weights: tuple[Path, str]
     spread: Spread | None
     spread_from: str
 
@@ -92,9 +93,8 @@ def scored(results: Results, training: str, loops: int, metric: str) -> Scored |
         return None
     seeds, values, resamples = found
     first = (training, seeds[0], loops)
-    origin = origin_of(results, training, seeds[0])
-    spread, spread_from = seed_spread(results, metric, origin)
-    weights = (results.folder, origin)
+    weights = weights_of(results, training, seeds[0])
+    spread, spread_from = seed_spread(results, metric, weights[1])
     file = results.resamples[first]
     return Scored(seeds, values, resamples, file.pairing, file.images, weights, spread, spread_from)
 
@@ -195,9 +195,10 @@ def _by_seed(
     return tuple(values), np.array(list(values.values())) * POINTS, resamples
 
 
-def origin_of(results: Results, training: str, seed: int) -> str:
-    """The training whose weights are evaluated: another one's, or its own."""
-    return results.manifests.get((training, seed), {}).get("trained_as") or training
+def weights_of(results: Results, training: str, seed: int) -> tuple[Path, str]:
+    """The folder and the training whose weights are evaluated: another one's, or its own."""
+    origin = results.manifests.get((training, seed), {}).get("trained_as") or training
+    return results.folder, origin
 
 
 def _trained_here(results: Results, training: str) -> bool:

@@ -310,6 +310,12 @@ def test_a_folder_has_one_name_however_it_is_typed(fresh):
     assert any("out/paper-coco/" in command for command in first)
 
 
+def test_no_table_can_take_the_name_of_a_rule():
+    reserved = (ROOT / "workflow" / "rules" / "tables.smk").read_text().partition("RESERVED = {")[2]
+    names = set(re.findall(r'"(\w+)"', reserved.partition("}")[0]))
+    assert set(blocks()) - {"table"} <= names
+
+
 @pytest.mark.parametrize("rule", ["train", "predict"])
 def test_what_keeps_a_state_is_snakemakes_own_child(rule):
     """Behind a shell it would outlive Snakemake, and the next one would share its state."""
