@@ -105,9 +105,8 @@ def imports(modules: tuple[str, ...] = MODULES) -> Iterator[Finding]:
         try:
             importlib.import_module(module)
             sound.append(module)
-        except (
-            Exception
-        ) as error:  # a broken installation raises anything: another numpy a ValueError
+        # a broken installation raises anything: another numpy a ValueError
+        except Exception as error:
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             yield Finding(BROKEN, f"import {module}", reason, ADVICE.get(module, INSTALL))
     yield Finding(OK, "imports", ", ".join(sound))

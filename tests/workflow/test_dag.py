@@ -299,6 +299,10 @@ def test_a_file_with_the_name_of_a_keyword_stays_a_file(fresh, backbone):
     plan = fresh.plan("--config", "scale=paper", "data=coco", f"backbone={backbone}")
     shown = "./random" if backbone == "./random" else "w.pth"
     assert f"--backbone {shown} " in plan.output
+    config = ("--config", "scale=paper", "data=coco", f"backbone={backbone}")
+    fresh.snakemake("--cores", "1", *config, "--", "results/paper-coco/data.json")
+    settings = json.loads((fresh.root / "results" / "paper-coco" / "settings.json").read_text())
+    assert settings["backbone"] == shown
 
 
 def test_a_folder_has_one_name_however_it_is_typed(fresh):

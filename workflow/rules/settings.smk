@@ -146,7 +146,9 @@ def refuse_results_of_other_data():
 def write_settings():
     """Write down what --config said, for the commands that the report shows; no rule has it as input."""
     given = {key: value for key, value in SETTINGS.items() if value is not None}
-    given |= {key: shown(Path(given[key])) for key in PATHS if key in given}
+    # a relative path stays as it is: without its ./ a file named `random` would be the keyword
+    absolute = [key for key in PATHS if key in given and os.path.isabs(given[key])]
+    given |= {key: shown(Path(given[key])) for key in absolute}
     try:
         path = RunFolder(Path(RESULTS)).settings
         write_json(path, given | {"trainings": list(CATALOGUE.trainings)})
